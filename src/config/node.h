@@ -59,7 +59,7 @@ struct node_config {
     /* ---- listeners ---- */
     struct node_listeners listeners;  /* what is bound: brokers' first, then controllers' */
     struct node_listeners advertised; /* what brokers' clients are told */
-    struct node_listener controller;  /* the voter's endpoint, bound only where it is in listeners */
+    struct node_listener controller;  /* the voter's endpoint; bound only if among listeners */
     const char *inter_broker_listener_name;
     bool loopback_by_default; /* no listeners were configured: 127.0.0.1 only */
 

@@ -65,8 +65,9 @@ struct config_row {
     bool required; /* no default: must be given in a file */
 };
 
-/* All rows: broker, topic, group, own; each scope sorted by name. */
+/* All rows: broker, topic, group, own scope, by subject within a scope. */
 size_t config_row_count(void);
+/* NULL past the end. */
 const struct config_row *config_row_at(size_t index);
 /* name need not be terminated. NULL when the scope has no such key. */
 const struct config_row *config_row_find(enum config_scope scope, const char *name, size_t size);

@@ -1,0 +1,20 @@
+/* Rows of tbl/configs.h that are Ottla's own: every name begins with "ottla.", so that the file can
+ * be given back to Apache Kafka, which ignores them. Constant data: any thread. */
+#include "tbl/configs_int.h"
+
+const struct config_row tbl_configs_own[] = {
+    {OWN("ottla.shards", INT, "1"), BETWEEN(1, 64), HONOURED,
+     .doc = "Threads that serve connections and partitions; a partition belongs to one of them."},
+    {OWN("ottla.workers", INT, "2"), BETWEEN(1, 64), HONOURED,
+     .doc = "Threads for what may wait on a disk: syncs, cold reads, recovery, deletes."},
+    {OWN("ottla.metrics.listener", STRING, "127.0.0.1:9464"), HONOURED,
+     .doc = "Address of /metrics and /healthz, as host:port; empty: none."},
+    {OWN("ottla.memory.request.bytes", LONG, "268435456"), AT_LEAST(1048576), HONOURED,
+     .doc = "Bytes of requests held by all connections at one time; more waits in the sockets."},
+    {OWN("ottla.frame.timeout.ms", INT, "60000"), AT_LEAST(1000), HONOURED,
+     .doc = "Longest time from a request's first byte to its last; a slower one is cut off."},
+    {OWN("ottla.log.level", STRING, "info"), ONE_OF("debug, info, warn, error"), HONOURED,
+     .doc = "Least severe lines of the node's own log that are written."},
+};
+
+const size_t tbl_configs_own_count = sizeof tbl_configs_own / sizeof tbl_configs_own[0];
