@@ -18,12 +18,14 @@ enum node_protocol {
 };
 
 struct node_listener {
-    const char *name; /* upper case as configured, e.g. "PLAINTEXT" */
+    const char *name; /* upper case, e.g. "PLAINTEXT" */
     const char *host; /* "" binds every address; never "" when advertised */
-    uint16_t port;
+    uint16_t port;    /* 0: the kernel picks one, which is then advertised too */
     enum node_protocol protocol;
     bool is_controller;
 };
+
+struct topic_config;
 
 #define NODE_LISTENERS_MAX 16
 #define NODE_LOG_DIRS_MAX 64
@@ -38,7 +40,7 @@ struct node_setting {
     const char *name;
     const char *value;
     const struct config_row *row; /* NULL: unknown; for listener.name.* the key behind it */
-    int line;                     /* of the file; 0: --set */
+    int line;                     /* of the file; 0: --set; -1: built in, for starts without a file */
 };
 
 struct node_config {
@@ -46,6 +48,7 @@ struct node_config {
     const char *file;   /* NULL: none */
     const struct node_setting *settings; /* sorted by name, one a name */
     size_t setting_count;
+    const struct topic_config *topic_defaults; /* of a topic without overrides or dynamic layers */
 
     /* ---- identity and place ---- */
     int32_t node_id;
@@ -149,6 +152,7 @@ struct node_config_input {
     const char *const *settings; /* "key=value" of --set, later ones win */
     size_t setting_count;
     const char *default_dir;     /* log.dirs where none is configured */
+    const char *host_name;       /* of this machine: advertised for listeners on every address */
 };
 
 /* true: *ret_config is the caller's (node_config_free); *notes may hold warnings, a line each.

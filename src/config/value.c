@@ -174,12 +174,13 @@ static void print_double(double real, struct text *out)
     ALWAYS(e != NULL, "%%e printed %s", digits);
     int exponent = atoi(e + 1);
     *e = '\0';
+    const char *point = strchr(digits, '.');
     double size = fabs(real);
     if (size != 0 && (size < 1e-3 || size >= 1e7)) {
-        text_printf(out, "%s%sE%d", digits, strchr(digits, '.') != NULL ? "" : ".0", exponent);
+        text_printf(out, "%s%sE%d", digits, point != NULL ? "" : ".0", exponent);
         return;
     }
-    int places = (int)strlen(digits) - (digits[0] == '-') - 2 - exponent;
+    int places = (point != NULL ? (int)strlen(point + 1) : 0) - exponent;
     text_printf(out, "%.*f", places > 1 ? places : 1, real);
 }
 
