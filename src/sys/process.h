@@ -1,0 +1,29 @@
+/* What concerns the whole process: signals as a descriptor, limits, its own costs, the standard
+ * streams. Any thread. */
+#ifndef SYS_PROCESS_H
+#define SYS_PROCESS_H
+
+#include "base/attr.h"
+#include "base/slice.h"
+
+/* SIGTERM, SIGINT (and SIGHUP) no longer end the process: they make the returned descriptor
+ * readable; sys_signal_take returns the number, 0 when none waits. SIGPIPE is ignored. */
+MUST_USE int sys_signal_open(void);
+int sys_signal_take(int signal_fd);
+
+struct sys_process_costs {
+    int64_t resident_bytes;
+    int64_t cpu_ns; /* user and system, all threads */
+    int64_t open_files;
+};
+void sys_process_costs(struct sys_process_costs *ret_costs);
+/* Raises the soft limit of open files to the hard one; returns what holds now. */
+int64_t sys_process_files_max(void);
+int64_t sys_process_id(void);
+int sys_process_cores(void);
+
+/* Writes all bytes to standard error (2) or output (1), in one call where it fits. */
+void sys_process_write(int stream, struct slice bytes);
+bool sys_process_is_terminal(int stream);
+
+#endif
