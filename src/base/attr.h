@@ -4,6 +4,7 @@
 #define BASE_ATTR_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
@@ -33,7 +34,7 @@
 
 /* The struct that embeds `member`, from a pointer to that member. */
 #define CONTAINER_OF(ptr, type, member) \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+    ((type *)(void *)((uintptr_t)(ptr) - offsetof(type, member)))
 
 #define MIN_OF(a, b) \
     __extension__({ \

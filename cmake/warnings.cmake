@@ -1,0 +1,24 @@
+# Warnings that both compilers are kept clean of, as errors; sanitizers and analyzers on request.
+add_compile_options(
+  -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
+  -Wmissing-prototypes -Wundef -Wvla -Wswitch-enum -Wformat=2 -Wcast-qual -Wwrite-strings
+  -Wnull-dereference -Wimplicit-fallthrough -fno-common -fstack-protector-strong)
+add_compile_definitions(_GNU_SOURCE _FILE_OFFSET_BITS=64)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init
+                      -Walloca)
+endif()
+if(OTTLA_SANITIZE)
+  add_compile_options(-fsanitize=${OTTLA_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${OTTLA_SANITIZE})
+else()
+  add_compile_definitions($<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
+endif()
+if(OTTLA_THREAD_ROLES)
+  add_compile_definitions(OTTLA_THREAD_ROLES)
+  add_compile_options(-Wthread-safety)
+endif()
+if(OTTLA_ANALYZE)
+  add_compile_options(-fanalyzer)
+endif()

@@ -1,0 +1,35 @@
+/* What the APIs find on the shard they run on: its loop, its image of the cluster, its replicas and
+ * fetch sessions. One per data shard, made by server at the start, reached through
+ * shard_context(). On its shard only, but `stats`. */
+#ifndef API_SHARD_H
+#define API_SHARD_H
+
+#include "shard/shard.h"
+#include "shard/stats.h"
+#include "wire/codec.h"
+
+struct fetch_session_cache;
+struct meta_image;
+struct node_config;
+struct replica_set;
+
+struct api_shard {
+    struct shard *shard;
+    const struct node_config *config; /* lives as long as the process */
+    const struct meta_image *image;   /* current; NULL until the first one arrived. Valid within
+                                         one turn: copy what is needed longer */
+    struct replica_set *replicas;
+    struct fetch_session_cache *sessions;
+    struct codec_pool *codecs; /* decompression contexts for validation */
+    struct stats stats;
+    int64_t buffer_bytes;     /* held for requests and answers: tbl/limits.h */
+    struct list request_pool; /* api_request, idle */
+    int request_pool_count;
+};
+
+static inline struct api_shard *api_shard_of(const struct shard *shard)
+{
+    return (struct api_shard *)shard_context(shard);
+}
+
+#endif

@@ -1,0 +1,27 @@
+/* What the server keeps on one data shard: its connections and the APIs' state. Made by server/node
+ * before the start; on its shard only, but `api.stats`. */
+#ifndef SERVER_SHARD_H
+#define SERVER_SHARD_H
+
+#include "api/shard.h"
+#include "sys/journal.h"
+
+struct node;
+
+struct server_shard {
+    struct api_shard api; /* first: shard_context() is this struct */
+    struct node *node;
+    struct list connections;
+    int connection_count;
+    struct list starved; /* connections that wait for memory */
+    struct journal_gate fault_gate; /* lines about faulty connections */
+    bool draining;       /* no new connections or requests */
+    void (*on_drained)(struct server_shard *); /* the last connection ended while draining */
+};
+
+static inline struct server_shard *server_shard_of(const struct shard *shard)
+{
+    return CONTAINER_OF(api_shard_of(shard), struct server_shard, api);
+}
+
+#endif

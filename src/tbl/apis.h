@@ -1,0 +1,49 @@
+/* The APIs that are served, one row each: dispatch, version checks, ApiVersions and the
+ * authorisation rule all come from here (reference: Kafka 4.4 protocol). What has no row is not
+ * advertised. A row without a rule does not compile.
+ *
+ * X(key, NAME, handler, min, max, advertised_min, rule, order)
+ *   min..max        versions answered; others close the connection (ApiVersions: error 35)
+ *   advertised_min  what ApiVersions says: Produce from 0, since librdkafka turns compression off
+ *                   for a broker that says otherwise (KAFKA-18659)
+ *   rule            what the caller must be allowed to do; the row's handler names the resource
+ *   order           OVERLAPS: the next request of its kind may start before this one is answered;
+ *                   ALONE: one at a time on its connection */
+#ifndef TBL_APIS_H
+#define TBL_APIS_H
+
+#define APIS(X) \
+    X(0, PRODUCE, produce, 3, 13, 0, TOPIC_WRITE, OVERLAPS) \
+    X(1, FETCH, fetch, 4, 18, 4, TOPIC_READ, ALONE) \
+    X(2, LIST_OFFSETS, list_offsets, 1, 11, 1, TOPIC_DESCRIBE, ALONE) \
+    X(3, METADATA, metadata, 0, 13, 0, TOPIC_DESCRIBE, ALONE) \
+    X(10, FIND_COORDINATOR, find_coordinator, 0, 6, 0, GROUP_DESCRIBE, ALONE) \
+    X(18, API_VERSIONS, api_versions, 0, 5, 0, NOBODY_ASKED, ALONE) \
+    X(19, CREATE_TOPICS, create_topics, 2, 7, 2, TOPIC_CREATE, ALONE) \
+    X(20, DELETE_TOPICS, delete_topics, 1, 6, 1, TOPIC_DELETE, ALONE) \
+    X(22, INIT_PRODUCER_ID, init_producer_id, 0, 5, 0, CLUSTER_IDEMPOTENT_WRITE, ALONE) \
+    X(23, OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, 2, 4, 2, TOPIC_DESCRIBE, ALONE) \
+    X(32, DESCRIBE_CONFIGS, describe_configs, 1, 4, 1, CONFIGS_DESCRIBE, ALONE) \
+    X(60, DESCRIBE_CLUSTER, describe_cluster, 0, 2, 0, CLUSTER_DESCRIBE, ALONE) \
+    X(75, DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, 0, 0, 0, TOPIC_DESCRIBE, ALONE)
+
+enum api_rule {
+    API_RULE_NOBODY_ASKED, /* open before authentication */
+    API_RULE_TOPIC_WRITE,
+    API_RULE_TOPIC_READ,
+    API_RULE_TOPIC_DESCRIBE,
+    API_RULE_TOPIC_CREATE,
+    API_RULE_TOPIC_DELETE,
+    API_RULE_GROUP_DESCRIBE,
+    API_RULE_CLUSTER_IDEMPOTENT_WRITE,
+    API_RULE_CLUSTER_DESCRIBE,
+    API_RULE_CONFIGS_DESCRIBE,
+};
+
+enum api_order { API_ORDER_OVERLAPS, API_ORDER_ALONE };
+
+#define APIS_KEY_(key, NAME, ...) API_##NAME = (key),
+enum api_key { APIS(APIS_KEY_) };
+#undef APIS_KEY_
+
+#endif

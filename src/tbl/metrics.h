@@ -1,0 +1,42 @@
+/* Every metric of GET /metrics, one row each. Counters and gauges are kept per shard and summed
+ * when scraped.
+ *
+ * X(NAME, kind, "prometheus_name", "help") */
+#ifndef TBL_METRICS_H
+#define TBL_METRICS_H
+
+#define METRICS(X) \
+    X(CONNECTIONS, GAUGE, "ottla_connections", "Client connections that are open now.") \
+    X(CONNECTIONS_ACCEPTED, COUNTER, "ottla_connections_accepted_total", \
+      "Client connections accepted.") \
+    X(CONNECTIONS_REFUSED, COUNTER, "ottla_connections_refused_total", \
+      "Client connections closed at once because a limit was reached.") \
+    X(CONNECTIONS_FAULTY, COUNTER, "ottla_connections_faulty_total", \
+      "Connections closed because of what the client sent.") \
+    X(REQUESTS, COUNTER, "ottla_requests_total", "Requests received.") \
+    X(REQUEST_BYTES, COUNTER, "ottla_request_bytes_total", "Bytes received from clients.") \
+    X(ANSWER_BYTES, COUNTER, "ottla_answer_bytes_total", "Bytes sent to clients.") \
+    X(TRAILING_BYTES, COUNTER, "ottla_request_trailing_bytes_total", \
+      "Bytes behind the end of requests, ignored.") \
+    X(PRODUCE_BATCHES, COUNTER, "ottla_produce_batches_total", "Record batches appended.") \
+    X(PRODUCE_RECORDS, COUNTER, "ottla_produce_records_total", "Records appended.") \
+    X(PRODUCE_BYTES, COUNTER, "ottla_produce_bytes_total", "Bytes of record batches appended.") \
+    X(PRODUCE_DUPLICATES, COUNTER, "ottla_produce_duplicates_total", \
+      "Batches that an idempotent producer had sent before.") \
+    X(PRODUCE_ERRORS, COUNTER, "ottla_produce_errors_total", "Batches refused.") \
+    X(FETCH_BYTES, COUNTER, "ottla_fetch_bytes_total", "Bytes of record batches sent.") \
+    X(FETCH_PARKED, COUNTER, "ottla_fetch_parked_total", \
+      "Fetch requests that waited for more records.") \
+    X(FETCH_SESSIONS, GAUGE, "ottla_fetch_sessions", "Incremental fetch sessions kept.") \
+    X(PARTITIONS, GAUGE, "ottla_partitions", "Partitions open on this node.") \
+    X(PARTITIONS_OFFLINE, GAUGE, "ottla_partitions_offline", \
+      "Partitions whose log cannot be used.") \
+    X(BUFFER_BYTES, GAUGE, "ottla_buffer_bytes", "Memory held for requests and answers.")
+
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
+
+#define METRICS_ID_(NAME, ...) METRIC_##NAME,
+enum metric { METRICS(METRICS_ID_) METRIC_COUNT };
+#undef METRICS_ID_
+
+#endif

@@ -1,0 +1,360 @@
+/* Messages by table: every message and version survives encoding and decoding with random values;
+ * decoding stays within its bounds on hostile bytes; a few encodings are known byte for byte. */
+#include "base/bytes.h"
+#include "base/prng.h"
+#include "wire/messages.h"
+#include "wire/msg/api_versions_request.h"
+#include "wire/msg/fetch_request.h"
+#include "wire/msg/metadata_request.h"
+#include "wire/msg/metadata_response.h"
+#include "wire/msg/produce_request.h"
+#include "wire/msg/produce_response.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define ARENA_LIMIT (64U * 1024 * 1024)
+
+/* ---- random values ---- */
+
+struct maker {
+    struct prng prng;
+    struct arena *arena;
+    int version;
+};
+
+static struct slice random_bytes(struct maker *m)
+{
+    size_t size = prng_below(&m->prng, 4) == 0 ? prng_below(&m->prng, 300) : prng_below(&m->prng, 9);
+    uint8_t *data = arena_take(m->arena, size + 1);
+    prng_fill(&m->prng, data, size);
+    return slice_of(data, size);
+}
+
+static void random_scalar(struct maker *m, const struct wire_field *field, void *to)
+{
+    switch ((enum wire_type)field->type) {
+    case WIRE_BOOL:
+        *(bool *)to = prng_chance(&m->prng, 1, 2);
+        break;
+    case WIRE_INT8:
+        *(int8_t *)to = (int8_t)prng_next(&m->prng);
+        break;
+    case WIRE_INT16:
+    case WIRE_UINT16:
+        *(uint16_t *)to = (uint16_t)prng_next(&m->prng);
+        break;
+    case WIRE_INT32:
+    case WIRE_UINT32:
+        *(uint32_t *)to = (uint32_t)prng_next(&m->prng);
+        break;
+    case WIRE_INT64:
+        *(int64_t *)to = (int64_t)prng_next(&m->prng);
+        break;
+    case WIRE_FLOAT64:
+        *(double *)to = (double)prng_below(&m->prng, 1000) / 8;
+        break;
+    case WIRE_UUID:
+        prng_fill(&m->prng, to, sizeof(struct uuid));
+        break;
+    case WIRE_STRING:
+    case WIRE_BYTES:
+        *(struct slice *)to = random_bytes(m);
+        break;
+    case WIRE_RECORDS:
+        ((struct wire_records *)to)->bytes = random_bytes(m);
+        break;
+    case WIRE_STRUCT:
+        fail_msg("a struct is no scalar");
+    }
+}
+
+static bool make_null(struct maker *m, const struct wire_field *field)
+{
+    return wire_versions_have(field->nullable, m->version) && prng_chance(&m->prng, 1, 4);
+}
+
+/* Recursion over spec/, which is ours. */
+static void random_struct(struct maker *m, const struct wire_struct *type, uint8_t *base)
+{
+    memcpy(base, type->defaults, type->size);
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct wire_field *field = &type->fields[i];
+        bool tagged = field->tag >= 0 && wire_versions_have(field->tagged, m->version);
+        if (!wire_versions_have(field->versions, m->version) ||
+            (tagged && prng_chance(&m->prng, 1, 2)))
+            continue;
+        uint8_t *at = base + field->offset;
+        if (field->flags & WIRE_ARRAY) {
+            int32_t count = make_null(m, field) ? -1 : (int32_t)prng_below(&m->prng, 4);
+            uint32_t size = field->type == WIRE_STRUCT ? field->element->size : 32;
+            uint8_t *elements = arena_take(m->arena, (size_t)(count + 1) * size + 1);
+            memcpy(at, &elements, sizeof elements);
+            memcpy(base + field->count_offset, &count, sizeof count);
+            for (int32_t n = 0; n < count; n++) {
+                if (field->type == WIRE_STRUCT)
+                    random_struct(m, field->element, elements + (size_t)n * size);
+            }
+            /* scalars are packed by their own size: fill one by one */
+            static const size_t sizes[] = {1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 16, 64};
+            for (int32_t n = 0; n < count && field->type != WIRE_STRUCT; n++)
+                random_scalar(m, field, elements + (size_t)n * sizes[field->type]);
+        } else if (field->flags & WIRE_POINTER) {
+            uint8_t *target = make_null(m, field) ? NULL : arena_take(m->arena, field->element->size);
+            memcpy(at, &target, sizeof target);
+            if (target != NULL)
+                random_struct(m, field->element, target);
+        } else if (field->type == WIRE_STRUCT) {
+            random_struct(m, field->element, at);
+        } else if (!((field->type == WIRE_STRING || field->type == WIRE_BYTES) &&
+                     make_null(m, field))) {
+            random_scalar(m, field, at);
+        } else {
+            *(struct slice *)(void *)at = (struct slice){0};
+        }
+    }
+}
+
+static void encode(const struct wire_message *message, int version, const void *in,
+                   struct chain *out)
+{
+    const char *field = NULL;
+    chain_init(out, ARENA_LIMIT);
+    if (!wire_encode(message, version, in, out, &field))
+        fail_msg("%s version %d: %s", message->name, version, field != NULL ? field : "chain");
+}
+
+/* Equal means: encodes to the same bytes. */
+static void round_trip(const struct wire_message *message, int version, uint64_t seed)
+{
+    struct arena arena;
+    arena_init(&arena, ARENA_LIMIT);
+    struct maker maker = {.arena = &arena, .version = version};
+    prng_init(&maker.prng, seed);
+    uint8_t *first = arena_take(&arena, message->type->size);
+    uint8_t *second = arena_take(&arena, message->type->size);
+    random_struct(&maker, message->type, first);
+    struct chain out;
+    struct chain again;
+    encode(message, version, first, &out);
+    struct wire_decoded decoded;
+    if (!wire_decode(message, version, slice_of(out.data, out.size), &arena, second, &decoded))
+        fail_msg("%s version %d seed %llu: %s at %zu", message->name, version,
+                 (unsigned long long)seed, decoded.fault, decoded.size);
+    assert_int_equal(decoded.size, out.size);
+    encode(message, version, second, &again);
+    assert_int_equal(again.size, out.size);
+    assert_memory_equal(again.data, out.data, out.size == 0 ? 0 : out.size);
+    chain_fini(&out);
+    chain_fini(&again);
+    arena_fini(&arena);
+}
+
+static void every_message_and_version_survives(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < wire_message_count; i++) {
+        const struct wire_message *message = wire_messages[i];
+        for (int version = message->versions.low; version <= message->versions.high; version++)
+            for (uint64_t seed = 1; seed <= 20; seed++)
+                round_trip(message, version, seed * 1000 + i);
+    }
+}
+
+/* ---- hostile bytes ---- */
+
+static void cut_messages_are_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < wire_message_count; i++) {
+        const struct wire_message *message = wire_messages[i];
+        int version = message->versions.high;
+        struct arena arena;
+        arena_init(&arena, ARENA_LIMIT);
+        struct maker maker = {.arena = &arena, .version = version};
+        prng_init(&maker.prng, i + 7);
+        uint8_t *value = arena_take(&arena, message->type->size);
+        random_struct(&maker, message->type, value);
+        struct chain out;
+        encode(message, version, value, &out);
+        for (size_t size = 0; size < out.size; size++) {
+            struct wire_decoded decoded;
+            uint8_t *copy = malloc(size + 1);
+            memcpy(copy, out.data, size);
+            assert_false(wire_decode(message, version, slice_of(copy, size), &arena, value,
+                                     &decoded));
+            free(copy);
+        }
+        chain_fini(&out);
+        arena_fini(&arena);
+    }
+}
+
+static void random_bytes_take_bounded_memory(void **state)
+{
+    (void)state;
+    struct prng prng;
+    prng_init(&prng, 99);
+    for (size_t i = 0; i < wire_message_count; i++) {
+        const struct wire_message *message = wire_messages[i];
+        for (int version = message->versions.low; version <= message->versions.high; version++) {
+            for (int n = 0; n < 30; n++) {
+                uint8_t bytes[256];
+                size_t size = prng_below(&prng, sizeof bytes);
+                prng_fill(&prng, bytes, size);
+                for (size_t at = 0; at < size; at++)
+                    if (prng_chance(&prng, 2, 3))
+                        bytes[at] = (uint8_t)prng_below(&prng, 4);
+                struct arena arena;
+                arena_init(&arena, ARENA_LIMIT);
+                void *value = arena_take(&arena, message->type->size);
+                size_t before = arena.used;
+                struct wire_decoded decoded;
+                bool fine = wire_decode(message, version, slice_of(bytes, size), &arena, value,
+                                        &decoded);
+                assert_true(fine == (decoded.fault == NULL));
+                assert_true(arena.used - before <= 256 * (size + 1));
+                arena_fini(&arena);
+            }
+        }
+    }
+}
+
+static const char *decode_fault(const struct wire_message *message, int version, const void *data,
+                                size_t size)
+{
+    struct arena arena;
+    arena_init(&arena, ARENA_LIMIT);
+    uint8_t value[1024];
+    assert_true(message->type->size <= sizeof value);
+    struct wire_decoded decoded;
+    bool fine = wire_decode(message, version, slice_of(data, size), &arena, value, &decoded);
+    assert_true(fine == (decoded.fault == NULL));
+    assert_true(arena.used <= 256 * (size + 1));
+    arena_fini(&arena);
+    return decoded.fault;
+}
+
+static void counts_must_fit_the_bytes(void **state)
+{
+    (void)state;
+    /* Metadata v0: an array of names; a count beyond the bytes, and one beyond any. */
+    assert_non_null(decode_fault(&wire_metadata_request, 0, "\0\0\0\x05\0\1a", 7));
+    assert_non_null(decode_fault(&wire_metadata_request, 0, "\x7f\xff\xff\xff\0\1a", 7));
+    assert_non_null(decode_fault(&wire_metadata_request, 0, "\xff\xff\xff\xfe", 4));
+    /* a string longer than what is left; a negative length */
+    assert_non_null(decode_fault(&wire_metadata_request, 0, "\0\0\0\1\0\5ab", 8));
+    assert_non_null(decode_fault(&wire_metadata_request, 0, "\0\0\0\1\xff\xff", 6));
+    assert_null(decode_fault(&wire_metadata_request, 0, "\0\0\0\1\0\1a", 7));
+    /* a varint of six bytes */
+    assert_non_null(decode_fault(&wire_api_versions_request, 3, "\x80\x80\x80\x80\x80\1\1\0", 8));
+}
+
+static void tagged_fields_are_skipped_but_counted(void **state)
+{
+    (void)state;
+    /* ApiVersions v3: two compact strings, then tags: one unknown, one twice, one out of order */
+    assert_null(decode_fault(&wire_api_versions_request, 3, "\2a\2b\1\x63\2xy", 9));
+    assert_non_null(decode_fault(&wire_api_versions_request, 3, "\2a\2b\2\5\0\5\0", 9));
+    assert_non_null(decode_fault(&wire_api_versions_request, 3, "\2a\2b\2\5\0\4\0", 9));
+    /* 20,000 empty ones */
+    struct chain chain;
+    chain_init(&chain, ARENA_LIMIT);
+    chain_add(&chain, slice_of("\2a\2b", 4));
+    uint8_t *at = chain_extend(&chain, 3);
+    at += uvarint_store(at, 20000);
+    chain.size = (size_t)(at - chain.data);
+    for (uint64_t tag = 1; tag <= 20000; tag++) {
+        uint8_t *entry = chain_extend(&chain, uvarint_size(tag) + 1);
+        entry[uvarint_store(entry, tag)] = 0;
+    }
+    assert_non_null(decode_fault(&wire_api_versions_request, 3, chain.data, chain.size));
+    chain_fini(&chain);
+}
+
+/* ---- known bytes ---- */
+
+static void produce_response_has_known_bytes(void **state)
+{
+    (void)state;
+    struct produce_response_responses_partition_responses partition =
+        produce_response_responses_partition_responses_default;
+    partition.index = 1;
+    partition.base_offset = 42;
+    struct produce_response_responses topic = {
+        .name = SLICE_LIT("t"), .partition_responses = &partition, .partition_responses_count = 1};
+    struct produce_response response = {.responses = &topic, .responses_count = 1};
+    static const uint8_t v3[] = {0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0,
+                                 0, 0, 0, 0, 42, 255, 255, 255, 255, 255, 255, 255, 255,
+                                 0, 0, 0, 0};
+    static const uint8_t v9[] = {2, 2, 't', 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 42, 255, 255,
+                                 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                 255, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct chain out;
+    encode(&wire_produce_response, 3, &response, &out);
+    assert_int_equal(out.size, sizeof v3);
+    assert_memory_equal(out.data, v3, sizeof v3);
+    chain_fini(&out);
+    encode(&wire_produce_response, 9, &response, &out);
+    assert_int_equal(out.size, sizeof v9);
+    assert_memory_equal(out.data, v9, sizeof v9);
+    chain_fini(&out);
+}
+
+static void large_tagged_fields_have_long_sizes(void **state)
+{
+    (void)state;
+    struct produce_response_node_endpoints nodes[20];
+    for (int i = 0; i < 20; i++)
+        nodes[i] = (struct produce_response_node_endpoints){
+            .node_id = i, .host = SLICE_LIT("a-host-name-of-some-length"), .port = 9092};
+    struct produce_response response = produce_response_default;
+    response.node_endpoints = nodes;
+    response.node_endpoints_count = 20;
+    struct chain out;
+    encode(&wire_produce_response, 10, &response, &out);
+    struct arena arena;
+    arena_init(&arena, ARENA_LIMIT);
+    struct produce_response back;
+    struct wire_decoded decoded;
+    assert_true(wire_decode(&wire_produce_response, 10, slice_of(out.data, out.size), &arena, &back,
+                            &decoded));
+    assert_int_equal(back.node_endpoints_count, 20);
+    assert_int_equal(back.node_endpoints[19].node_id, 19);
+    arena_fini(&arena);
+    chain_fini(&out);
+}
+
+static void fields_a_version_lacks_must_be_unset(void **state)
+{
+    (void)state;
+    struct fetch_request_forgotten_topics_data forgotten = {.topic = SLICE_LIT("t")};
+    struct fetch_request request = fetch_request_default;
+    struct chain out;
+    chain_init(&out, ARENA_LIMIT);
+    const char *field = NULL;
+    assert_true(wire_encode(&wire_fetch_request, 4, &request, &out, &field));
+    request.forgotten_topics_data = &forgotten;
+    request.forgotten_topics_data_count = 1;
+    assert_false(wire_encode(&wire_fetch_request, 4, &request, &out, &field));
+    assert_string_equal(field, "forgottenTopicsData");
+    chain_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_message_and_version_survives),
+        cmocka_unit_test(cut_messages_are_refused),
+        cmocka_unit_test(random_bytes_take_bounded_memory),
+        cmocka_unit_test(counts_must_fit_the_bytes),
+        cmocka_unit_test(tagged_fields_are_skipped_but_counted),
+        cmocka_unit_test(produce_response_has_known_bytes),
+        cmocka_unit_test(large_tagged_fields_have_long_sizes),
+        cmocka_unit_test(fields_a_version_lacks_must_be_unset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
