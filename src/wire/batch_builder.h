@@ -2,15 +2,15 @@
  * by the metadata log, coordinators, compaction and the command line; and by the slower path of
  * produce, where a client's batch is encoded again with another codec.
  *
- * Memory is the builder's own and grows up to its limit; kept between batches. Failure is sticky:
- * add on, look at what finish returns. One thread at a time. */
+ * Memory is the builder's own and grows up to its limit; some of it is kept between batches.
+ * Failure is sticky: add on, look at what finish returns. One thread at a time. */
 #ifndef WIRE_BATCH_BUILDER_H
 #define WIRE_BATCH_BUILDER_H
 
 #include "wire/batch.h"
 #include "wire/record.h"
 
-/* What the header will say; start from BATCH_BUILDER_DEFAULTS. */
+/* What the header will say; start from batch_builder_defaults(). */
 struct batch_builder_options {
     int64_t base_offset;
     int64_t producer_id;
@@ -30,11 +30,21 @@ struct batch_builder_options {
     bool control;
 };
 
-#define BATCH_BUILDER_DEFAULTS \
-    .producer_id = BATCH_NO_PRODUCER_ID, .producer_epoch = BATCH_NO_PRODUCER_EPOCH, \
-    .base_sequence = BATCH_NO_SEQUENCE, .partition_leader_epoch = BATCH_NO_LEADER_EPOCH, \
-    .last_offset_delta = -1, .level = CODEC_LEVEL_DEFAULT, .size_max = INT32_MAX, \
-    .delete_horizon = BATCH_NO_TIMESTAMP, .log_append_time = BATCH_NO_TIMESTAMP
+/* No producer, no compression, no limit but the format's; members are changed from there. */
+static inline struct batch_builder_options batch_builder_defaults(void)
+{
+    return (struct batch_builder_options){
+        .producer_id = BATCH_NO_PRODUCER_ID,
+        .producer_epoch = BATCH_NO_PRODUCER_EPOCH,
+        .base_sequence = BATCH_NO_SEQUENCE,
+        .partition_leader_epoch = BATCH_NO_LEADER_EPOCH,
+        .last_offset_delta = -1,
+        .level = CODEC_LEVEL_DEFAULT,
+        .size_max = INT32_MAX,
+        .delete_horizon = BATCH_NO_TIMESTAMP,
+        .log_append_time = BATCH_NO_TIMESTAMP,
+    };
+}
 
 struct batch_builder {
     struct batch_builder_options options;

@@ -29,7 +29,7 @@ struct record {
 struct record_mark {
     int64_t timestamp_delta;
     int32_t offset_delta;
-    int32_t size; /* bytes, with the length in front */
+    int32_t size; /* bytes of the body, without the length in front */
     bool has_key;
 };
 
@@ -40,8 +40,6 @@ struct record_header {
 
 /* The smallest record: length, attributes, two deltas, null key, null value, no headers. */
 #define RECORD_SIZE_MIN 7
-/* The largest varint of 32 bits. */
-#define RECORD_LENGTH_SIZE_MAX 5
 
 /* Parses the body of one record (what follows its length) which must fill `body` exactly, headers
  * included. Returns NULL or what is wrong with it; *ret_record is written on success. */
@@ -58,6 +56,7 @@ struct record_reader {
     struct slice piece; /* not yet read part of the codec's current piece */
     int64_t record_size_max;
     int32_t left;           /* declared records not yet read */
+    bool ended;             /* the end was reached and checked */
     enum codec_fault fault; /* CODEC_CORRUPT for malformed records too; sticky */
     const char *text;       /* static sentence when there is a fault */
 };
@@ -91,5 +90,8 @@ void record_headers_store(uint8_t *at, const struct record_header *headers, int3
 /* Writes record_size() bytes to `at`; returns that size. The record's headers are copied as they
  * are encoded. */
 size_t record_store(uint8_t *at, const struct record *);
+/* As record_store, but headers.size bytes at the end are left for the caller to fill; headers.data
+ * is not looked at. */
+void record_store_before_headers(uint8_t *at, const struct record *);
 
 #endif
