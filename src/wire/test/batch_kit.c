@@ -142,7 +142,7 @@ struct batch_header client_header(int32_t count)
         .producer_epoch = BATCH_NO_PRODUCER_EPOCH,
         .base_sequence = BATCH_NO_SEQUENCE,
         .partition_leader_epoch = BATCH_NO_LEADER_EPOCH,
-        .last_offset_delta = count - 1,
+        .last_offset_delta = (int32_t)((uint32_t)count - 1),
         .record_count = count,
     };
 }
