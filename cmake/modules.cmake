@@ -12,6 +12,16 @@ pkg_check_modules(libevent REQUIRED IMPORTED_TARGET libevent_core libevent_extra
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
 
 file(STRINGS ${CMAKE_SOURCE_DIR}/src/LAYERS layers)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/LAYERS)
+if(OTTLA_MODULES)
+  set(wanted "")
+  foreach(module ${layers})
+    if(module IN_LIST OTTLA_MODULES)
+      list(APPEND wanted ${module})
+    endif()
+  endforeach()
+  set(layers ${wanted})
+endif()
 
 # ---- generated messages ----
 set(gen ${CMAKE_BINARY_DIR}/gen)
@@ -19,8 +29,11 @@ set(wiregen ${CMAKE_SOURCE_DIR}/tools/wiregen/wiregen.py)
 if(EXISTS ${wiregen})
   file(GLOB_RECURSE spec_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/spec/*.msg)
   file(GLOB wiregen_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/wiregen/*.py)
+  # The headers are outputs too: otherwise a changed one is seen only by the build after.
+  set(wire_headers ${spec_files})
+  list(TRANSFORM wire_headers REPLACE "^.*/([^/]+)\\.msg$" "${gen}/wire/msg/\\1.h")
   add_custom_command(
-    OUTPUT ${gen}/wire/messages.c ${gen}/wiregen.stamp
+    OUTPUT ${gen}/wire/messages.c ${gen}/wiregen.stamp ${wire_headers}
     COMMAND ${Python3_EXECUTABLE} ${wiregen} --spec ${CMAKE_SOURCE_DIR}/spec --out ${gen}
     DEPENDS ${spec_files} ${wiregen_files}
     COMMENT "messages from spec/")
@@ -59,6 +72,7 @@ foreach(module sim ${layers})
   set(upto_${module} ${lower})
 endforeach()
 set(upto_sim ${upto_shard})
+list(GET layers -1 highest)
 
 # The modules up to one, highest first, then the world they run in; the linker goes round until all
 # is found.
@@ -67,13 +81,18 @@ function(ottla_link target world module)
                         -Wl,--end-group)
 endfunction()
 
+# A program on the machine, and one in the simulated world.
 function(ottla_executable name)
   add_executable(${name} ${ARGN})
-  ottla_link(${name} sys cmd)
+  ottla_link(${name} sys ${highest})
+endfunction()
+function(ottla_sim_executable name)
+  add_executable(${name} ${ARGN})
+  ottla_link(${name} sim ${highest})
 endfunction()
 
 # ---- the program ----
-if(EXISTS ${CMAKE_SOURCE_DIR}/src/cmd/main.c)
+if(EXISTS ${CMAKE_SOURCE_DIR}/src/cmd/main.c AND TARGET ottla_cmd)
   ottla_executable(ottla ${CMAKE_SOURCE_DIR}/src/cmd/main.c)
   target_compile_definitions(ottla_cmd PRIVATE OTTLA_VERSION="${PROJECT_VERSION}")
 endif()
@@ -110,7 +129,6 @@ if(OTTLA_FUZZ)
   foreach(file ${fuzzers})
     get_filename_component(stem ${file} NAME_WE)
     ottla_executable(${stem} ${file})
-    target_compile_options(${stem} PRIVATE -fsanitize=fuzzer)
     target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
   endforeach()
 endif()
