@@ -5,9 +5,6 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 
-/* The smallest length that any format had: v0's crc, magic, attributes, null key and value. */
-#define OLD_LENGTH_MIN 14
-
 #define ATTRIBUTES_DEFINED \
     (BATCH_CODEC_MASK | BATCH_LOG_APPEND_TIME | BATCH_TRANSACTIONAL | BATCH_CONTROL | \
      BATCH_DELETE_HORIZON)
@@ -52,7 +49,7 @@ enum batch_outcome batch_parse_header(struct slice bytes, struct batch_header *r
     if (bytes.size < BATCH_LENGTH_OVERHEAD)
         return BATCH_INCOMPLETE;
     int32_t length = load_i32(bytes.data + BATCH_AT_LENGTH);
-    if (length < OLD_LENGTH_MIN || length > INT32_MAX - BATCH_LENGTH_OVERHEAD)
+    if (length < BATCH_OLD_LENGTH_MIN || length > INT32_MAX - BATCH_LENGTH_OVERHEAD)
         return BATCH_BAD_SIZE;
     if (bytes.size < BATCH_PROLOGUE_SIZE)
         return BATCH_INCOMPLETE;

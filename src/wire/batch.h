@@ -36,6 +36,8 @@ enum batch_at {
 /* Enough bytes to tell the size and the magic. */
 #define BATCH_PROLOGUE_SIZE 17
 #define BATCH_MAGIC 2
+/* The smallest length that any format had: v0's crc, magic, attributes, null key and value. */
+#define BATCH_OLD_LENGTH_MIN 14
 
 /* Bits of the attributes. */
 enum batch_attribute {

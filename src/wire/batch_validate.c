@@ -54,26 +54,24 @@ static bool check_frame(struct slice payload, struct batch_verdict *verdict)
     return false;
 }
 
-/* Behind the batch there may be a torn rest, which is dropped, but nothing that is or claims to
- * be another batch. */
+/* Behind the batch there may be a torn rest, which is dropped, but nothing that is corrupt or
+ * another whole batch, of whatever format. */
 static bool check_single(struct slice payload, struct batch_verdict *verdict)
 {
     struct slice rest = slice_from(payload, verdict->bytes.size);
-    if (LIKELY(rest.size == 0))
+    if (LIKELY(rest.size < BATCH_LENGTH_OVERHEAD))
         return true;
-    struct batch_header next;
-    switch (batch_parse(rest, &next)) {
-    case BATCH_END:
-    case BATCH_INCOMPLETE:
-        return true;
-    case BATCH_BAD_SIZE:
-    case BATCH_BAD_MAGIC:
+    int64_t length = load_i32(rest.data + BATCH_AT_LENGTH);
+    if (length < BATCH_OLD_LENGTH_MIN)
         return refuse(verdict, ERR_CORRUPT_MESSAGE, BATCH_FAULT_FRAME,
                       "what follows the batch is corrupt");
-    case BATCH_OK:
-    case BATCH_OLD_MAGIC:
-        break;
-    }
+    if (rest.size < BATCH_PROLOGUE_SIZE)
+        return true;
+    if (rest.data[BATCH_AT_MAGIC] > BATCH_MAGIC)
+        return refuse(verdict, ERR_CORRUPT_MESSAGE, BATCH_FAULT_FRAME,
+                      "what follows the batch is corrupt");
+    if ((int64_t)rest.size < length + BATCH_LENGTH_OVERHEAD)
+        return true;
     return refuse(verdict, ERR_INVALID_RECORD, BATCH_FAULT_FRAME,
                   "the request holds more than one record batch for the partition");
 }
@@ -259,8 +257,12 @@ void batch_validate(struct slice payload, const struct batch_rules *rules, struc
         return;
     if (rules->from_client && !check_client_header(verdict))
         return;
-    if (check_records(&check))
+    if (check_records(&check)) {
         conclude(&check);
+    } else {
+        verdict->record_error_stored = 0;
+        verdict->record_error_count = 0;
+    }
 }
 
 const char *batch_record_error_text(const struct batch_record_error *error,

@@ -3,6 +3,10 @@
  * streamed through a window. Nothing is changed here; what must be changed in the batch is reported
  * and done by batch_stamp, batch_stamp_time or batch_rebuild.
  *
+ * Stricter than Kafka in one thing: the lengths of compressed records are checked too (Kafka
+ * passes over them, and its consumers then fail). Broken compressed data is INVALID_RECORD and an
+ * unknown codec UNSUPPORTED_COMPRESSION_TYPE where Kafka answers UNKNOWN_SERVER_ERROR.
+ *
  * Time is a constant times the bytes received plus the decompressed bytes, which are limited: a
  * shard can call with a low decompressed_size_max and hand a batch that passes it
  * (BATCH_FAULT_DECOMPRESSED_SIZE) to a worker with the real limit. Any thread, one at a time per
@@ -75,8 +79,10 @@ struct batch_verdict {
     int64_t max_timestamp;
     /* Offset delta of the first record that has it; 0 when the topic sets its own. */
     int32_t max_timestamp_delta;
-    /* The records' offset deltas are not 0, 1, 2 ...: old clients write such batches. The batch
-     * must go through batch_rebuild before it is appended. */
+    /* The records' offset deltas are not 0, 1, 2 ... The batch must go through batch_rebuild (with
+     * the codec it has, if no other is wanted) before it is appended: as it is, it would put
+     * offsets into the log that belong to other records. Kafka 4.4.0 renumbers only where it
+     * encodes again anyway, stores uncompressed ones as they are and fails on the others. */
     bool misnumbered;
     int64_t records_size; /* bytes of all records, decompressed */
 };
