@@ -1,0 +1,226 @@
+/* Appending: what was submitted in a turn is checked, stamped and written with one call at its end. The
+ * complication is failure: sequence checks of a batch depend on the ones before it in the same
+ * write, so state is noted batch by batch and undone from the last to the first when the write
+ * fails, and the file is cut back. On the owning shard; must not wait for a disk but where the
+ * kernel makes a write wait. */
+#include "log/log_int.h"
+
+#include "base/always.h"
+#include "sys/file.h"
+
+#include <errno.h>
+
+/* Batches of one write. */
+#define GROUP_MAX 64
+#define EXPIRE_INTERVAL_MS 600000
+
+/* One write in the making. */
+struct group {
+    struct log *log;
+    struct log_append *appends[GROUP_MAX];
+    struct slice parts[GROUP_MAX];
+    struct producer_undo undo[GROUP_MAX];
+    bool noted[GROUP_MAX];
+    int count;
+    int64_t size;
+    int64_t end_offset;
+};
+
+static void complete(struct log_append *append, enum err err)
+{
+    append->err = err;
+    if (err != ERR_NONE)
+        append->base_offset = -1;
+    append->on_done(append);
+}
+
+static void undo_from_last(struct group *group)
+{
+    for (int i = group->count - 1; i >= 0; i--)
+        if (group->noted[i])
+            producers_undo(&group->log->producers, &group->undo[i]);
+}
+
+/* The bytes are in the file: L3, L5, indexes. */
+static void note_written(struct group *group, int64_t position)
+{
+    struct log *log = group->log;
+    struct log_segment *active = log_active(log);
+    for (int i = 0; i < group->count; i++) {
+        struct log_append *append = group->appends[i];
+        struct log_epoch epoch = {.epoch = append->header.partition_leader_epoch,
+                                  .start_offset = append->header.base_offset};
+        if (!log_note_indexes(log, &append->header, position) ||
+            !log_epochs_assign(&log->epochs, epoch))
+            log_go_offline(log, "memory for its indexes is out", -ENOMEM);
+        log->recent[log->recent_next++ % LOG_RECENT_MAX] = (struct log_recent){
+            .base_offset = append->header.base_offset,
+            .last_offset = append->last_offset,
+            .segment_base = active->base_offset,
+            .position = position,
+            .size = append->header.size,
+        };
+        position += append->header.size;
+    }
+    active->size = position;
+    log->size += group->size;
+    log->end_offset = group->end_offset;
+}
+
+/* Bytes that a failed write may have left are cut; where even that fails the log is not trusted. */
+static void cut_back(struct log *log, struct log_handle *handle)
+{
+    int error = sys_file_truncate(handle->fd, log_active(log)->size);
+    if (error < 0)
+        log_go_offline(log, "a failed write could not be cut off", error);
+}
+
+/* Writes what was gathered and completes it. */
+static void group_write(struct group *group)
+{
+    struct log *log = group->log;
+    if (group->count == 0)
+        return;
+    struct log_segment *active = log_active(log);
+    int error = log_handle_ref(active->handle);
+    if (error == 0) {
+        error = sys_file_writev_at(active->handle->fd, group->parts, group->count, active->size);
+        if (error < 0)
+            cut_back(log, active->handle);
+        else
+            note_written(group, active->size);
+        log_handle_unref(active->handle);
+    }
+    if (error < 0) {
+        undo_from_last(group);
+        if (error != -ENOSPC && error != -EMFILE && error != -ENFILE)
+            log_go_offline(log, "it cannot be written", error);
+    }
+    enum err err = error < 0 || log->offline ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
+    int count = group->count;
+    group->count = 0;
+    group->size = 0;
+    group->end_offset = log->end_offset;
+    for (int i = 0; i < count; i++)
+        complete(group->appends[i], err);
+}
+
+/* Segment full, too old, its index full, or offsets too far from its base. */
+static bool must_roll(const struct log *log, const struct group *group,
+                      const struct log_append *append)
+{
+    const struct log_segment *active = log_active(log);
+    const struct topic_config *config = &log->config;
+    int64_t size = active->size + group->size;
+    if (size == 0)
+        return false;
+    int64_t last_offset = group->end_offset + append->header.last_offset_delta;
+    uint32_t index_max = (uint32_t)config->segment_index_bytes / TIME_INDEX_ENTRY_SIZE;
+    bool old = active->first_timestamp != BATCH_NO_TIMESTAMP &&
+               append->max_timestamp - active->first_timestamp > config->segment_ms;
+    return size + append->header.size > config->segment_bytes || old ||
+           log->index.offset_count >= index_max || log->index.time_count >= index_max ||
+           last_offset - active->base_offset > INT32_MAX;
+}
+
+/* true: it is a duplicate or is refused, and completed. */
+static bool check_producer(struct log *log, struct log_append *append)
+{
+    if (!batch_has_producer_id(&append->header) || append->keeps_offsets)
+        return false;
+    const struct producer_batch *duplicate;
+    enum err err = producers_check(&log->producers, &append->header, &duplicate);
+    if (duplicate != NULL) {
+        append->duplicate = true;
+        append->last_offset = duplicate->last_offset;
+        append->base_offset = duplicate->last_offset - duplicate->offset_delta;
+        append->append_time_ms = duplicate->timestamp;
+    } else if (err == ERR_NONE) {
+        return false;
+    }
+    complete(append, err);
+    return true;
+}
+
+static void stamp(struct group *group, struct log_append *append)
+{
+    if (!append->keeps_offsets) {
+        append->header.base_offset = group->end_offset;
+        append->header.partition_leader_epoch = append->leader_epoch;
+        batch_stamp(append->bytes, (struct batch_place){
+                                       .base_offset = group->end_offset,
+                                       .partition_leader_epoch = append->leader_epoch});
+    }
+    append->base_offset = append->header.base_offset;
+    append->last_offset = batch_last_offset(&append->header);
+}
+
+/* Adds a batch that was checked; false: memory is out. */
+static bool group_add(struct group *group, struct log_append *append)
+{
+    struct log *log = group->log;
+    stamp(group, append);
+    int at = group->count;
+    group->noted[at] = batch_has_producer_id(&append->header) && !append->keeps_offsets;
+    if (group->noted[at]) {
+        struct producer_note note = {.header = &append->header, .marker_type = -1};
+        if (!producers_note(&log->producers, &note, &group->undo[at]))
+            return false;
+    }
+    group->appends[at] = append;
+    group->parts[at] = slice_of(append->bytes, (size_t)append->header.size);
+    group->count++;
+    group->size += append->header.size;
+    group->end_offset = append->last_offset + 1;
+    return true;
+}
+
+static void append_one(struct group *group, struct log_append *append)
+{
+    struct log *log = group->log;
+    append->duplicate = false;
+    append->append_time_ms = -1;
+    if (log->offline) {
+        complete(append, ERR_KAFKA_STORAGE_ERROR);
+        return;
+    }
+    if (group->count == GROUP_MAX || must_roll(log, group, append))
+        group_write(group);
+    if (check_producer(log, append))
+        return;
+    if (must_roll(log, group, append) && log_roll(log) != ERR_NONE) {
+        complete(append, ERR_KAFKA_STORAGE_ERROR);
+        return;
+    }
+    if (!group_add(group, append))
+        complete(append, ERR_KAFKA_STORAGE_ERROR);
+}
+
+static void expire_producers(struct log *log)
+{
+    int64_t now_ms = shard_now_ms(log->shard);
+    if (now_ms < log->expire_at_ms)
+        return;
+    log->expire_at_ms = now_ms + EXPIRE_INTERVAL_MS;
+    producers_expire(&log->producers, shard_wall_ms(log->shard));
+}
+
+void log_write_chore(struct shard *shard, struct shard_chore *chore)
+{
+    role_now_on_shard();
+    (void)shard;
+    struct log *log = CONTAINER_OF(chore, struct log, write);
+    expire_producers(log);
+    struct group group = {.log = log, .end_offset = log->end_offset};
+    struct list *node;
+    while ((node = list_take_first(&log->appends)) != NULL)
+        append_one(&group, CONTAINER_OF(node, struct log_append, link));
+    group_write(&group);
+}
+
+void log_append_submit(struct log *log, struct log_append *append)
+{
+    ALWAYS(log->shard != NULL, "%s has no shard", log->name);
+    list_add_tail(&log->appends, &append->link);
+    shard_flush_later(log->shard, &log->write);
+}

@@ -1,0 +1,259 @@
+/* Making what was appended safe from a power loss, and the upkeep of segments that were rolled, which
+ * must be done before their bytes count as flushed (L2). One job per log at a time; whoever asks
+ * while it is under way shares the next one: the group commit. A sync that fails takes the log
+ * offline, since the kernel may have dropped the pages (L7). */
+#include "log/log_int.h"
+
+#include "base/always.h"
+#include "sys/dir.h"
+#include "sys/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EPOCHS_TEXT_MAX (64U * 1024 * 1024)
+
+struct log_flush_job {
+    struct shard_job job;
+    struct log *log;
+    int64_t end;            /* offset that will be covered */
+    struct list waiting;    /* log_flush */
+    struct list sealed;     /* log_sealed */
+    struct log_handle **handles; /* referenced */
+    int handle_count;
+    struct text epochs;     /* the leader epoch checkpoint, when it changed */
+    bool store_epochs;
+    bool sync_folder;
+    int error;
+};
+
+void log_sealed_free(struct log_sealed *sealed)
+{
+    log_index_fini(&sealed->index);
+    free(sealed->snapshot);
+    free(sealed);
+}
+
+/* ---- rolling ---- */
+
+static struct log_sealed *seal(struct log *log)
+{
+    struct log_segment *active = log_active(log);
+    struct log_sealed *sealed = calloc(1, sizeof *sealed);
+    if (sealed == NULL)
+        return NULL;
+    sealed->snapshot = producers_write(&log->producers, &sealed->snapshot_size);
+    struct time_index_entry last = {
+        .timestamp = active->max_timestamp,
+        .relative_offset = (int32_t)(active->max_timestamp_offset - active->base_offset)};
+    bool noted = active->max_timestamp == BATCH_NO_TIMESTAMP ||
+                 log_index_add_time(&log->index, last);
+    if (sealed->snapshot == NULL || !noted) {
+        log_sealed_free(sealed);
+        return NULL;
+    }
+    sealed->base_offset = active->base_offset;
+    sealed->snapshot_offset = log->end_offset;
+    sealed->index = log->index;
+    log_index_init(&log->index);
+    return sealed;
+}
+
+enum err log_roll(struct log *log)
+{
+    struct log_sealed *sealed = seal(log);
+    if (sealed == NULL)
+        return ERR_KAFKA_STORAGE_ERROR;
+    struct log_segment *fresh = log_segment_add(log, log->end_offset);
+    int error = fresh != NULL ? log_handle_create(fresh->handle) : -ENOMEM;
+    if (error < 0) {
+        log->index = sealed->index;
+        log_index_init(&sealed->index);
+        log_sealed_free(sealed);
+        if (fresh != NULL) {
+            log->segment_count--;
+            log_segment_free(fresh);
+        }
+        if (error != -ENOSPC && error != -EMFILE && error != -ENFILE && error != -ENOMEM)
+            log_go_offline(log, "a new segment could not be made", error);
+        return ERR_KAFKA_STORAGE_ERROR;
+    }
+    list_add_tail(&log->sealed, &sealed->link);
+    log->folder_changed = true;
+    log_flush_next(log);
+    return ERR_NONE;
+}
+
+/* ---- the job ---- */
+
+static int write_snapshot(const struct log *log, const struct log_sealed *sealed)
+    NOT_ON(on_shard)
+{
+    char name[LOG_STEM_SIZE + 16];
+    (void)snprintf(name, sizeof name, "%s/%020lld.snapshot", log->name,
+                   (long long)sealed->snapshot_offset);
+    int fd = sys_file_open(log->dir_fd, name,
+                           SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
+    if (fd < 0)
+        return fd;
+    int error = sys_file_write_at(fd, slice_of(sealed->snapshot, sealed->snapshot_size), 0);
+    if (error == 0)
+        error = sys_file_sync(fd);
+    sys_file_close(fd);
+    return error;
+}
+
+/* New segments, and the folder itself, which may be new too. */
+static int sync_folder(const struct log *log) NOT_ON(on_shard)
+{
+    int fd = sys_dir_open(log->dir_fd, log->name);
+    if (fd < 0)
+        return fd;
+    int error = sys_dir_sync(fd);
+    sys_file_close(fd);
+    return error < 0 ? error : sys_dir_sync(log->dir_fd);
+}
+
+static int store_epochs(const struct log *log, const struct text *epochs) NOT_ON(on_shard)
+{
+    char path[LOG_STEM_SIZE];
+    (void)snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log->name);
+    return epochs->failed ? -ENOMEM
+                          : sys_file_replace(log->dir_fd, path, text_slice(epochs));
+}
+
+static void flush_run(struct shard_job *job)
+{
+    role_now_on_worker();
+    struct log_flush_job *flush = CONTAINER_OF(job, struct log_flush_job, job);
+    const struct log *log = flush->log;
+    int error = 0;
+    LIST_EACH (&flush->sealed, node) {
+        struct log_sealed *sealed = CONTAINER_OF(node, struct log_sealed, link);
+        char stem[LOG_STEM_SIZE];
+        log_stem(log, sealed->base_offset, stem);
+        if (error == 0)
+            error = log_index_write(&sealed->index, log->dir_fd, stem);
+        if (error == 0)
+            error = write_snapshot(log, sealed);
+    }
+    for (int i = 0; i < flush->handle_count && error == 0; i++)
+        error = sys_file_sync(flush->handles[i]->fd);
+    if (error == 0 && flush->store_epochs)
+        error = store_epochs(log, &flush->epochs);
+    if (error == 0 && flush->sync_folder)
+        error = sync_folder(log);
+    flush->error = error;
+}
+
+static void flush_free(struct log_flush_job *flush)
+{
+    struct list *node;
+    while ((node = list_take_first(&flush->sealed)) != NULL)
+        log_sealed_free(CONTAINER_OF(node, struct log_sealed, link));
+    for (int i = 0; i < flush->handle_count; i++)
+        log_handle_unref(flush->handles[i]);
+    text_fini(&flush->epochs);
+    free(flush->handles);
+    free(flush);
+}
+
+static void flush_done(struct shard *shard, struct shard_job *job)
+{
+    role_now_on_shard();
+    (void)shard;
+    struct log_flush_job *flush = CONTAINER_OF(job, struct log_flush_job, job);
+    struct log *log = flush->log;
+    if (flush->error < 0)
+        log_go_offline(log, "it could not be synced", flush->error);
+    else
+        log->recovery_point = MAX_OF(log->recovery_point, flush->end);
+    ALWAYS(log->recovery_point <= log->end_offset, "L4: %s is flushed beyond its end", log->name);
+    log->flush_job = NULL;
+    enum err err = flush->error < 0 || log->offline ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
+    struct list waiting;
+    list_init(&waiting);
+    list_move_all(&flush->waiting, &waiting);
+    int64_t end = flush->end;
+    flush_free(flush);
+    struct list *node;
+    while ((node = list_take_first(&waiting)) != NULL) {
+        struct log_flush *waiter = CONTAINER_OF(node, struct log_flush, link);
+        waiter->err = err;
+        waiter->end = end;
+        waiter->on_done(waiter);
+    }
+    log_flush_next(log);
+}
+
+/* References every segment that holds bytes above the recovery point. 0 or -errno. */
+static int take_handles(struct log_flush_job *flush)
+{
+    struct log *log = flush->log;
+    int from = log_segment_at(log, log->recovery_point);
+    flush->handles = calloc((size_t)(log->segment_count - from), sizeof *flush->handles);
+    if (flush->handles == NULL)
+        return -ENOMEM;
+    for (int i = from; i < log->segment_count; i++) {
+        int error = log_handle_ref(log->segments[i]->handle);
+        if (error < 0)
+            return error;
+        flush->handles[flush->handle_count++] = log->segments[i]->handle;
+    }
+    return 0;
+}
+
+static void refuse_waiting(struct log *log)
+{
+    struct list waiting;
+    list_init(&waiting);
+    list_move_all(&log->flushes, &waiting);
+    struct list *node;
+    while ((node = list_take_first(&waiting)) != NULL) {
+        struct log_flush *waiter = CONTAINER_OF(node, struct log_flush, link);
+        waiter->err = ERR_KAFKA_STORAGE_ERROR;
+        waiter->end = log->recovery_point;
+        waiter->on_done(waiter);
+    }
+}
+
+void log_flush_next(struct log *log)
+{
+    bool wanted = !list_is_empty(&log->flushes) || !list_is_empty(&log->sealed);
+    if (!wanted || log->flush_job != NULL)
+        return;
+    struct log_flush_job *flush = log->offline ? NULL : calloc(1, sizeof *flush);
+    if (flush == NULL) {
+        refuse_waiting(log);
+        return;
+    }
+    flush->log = log;
+    list_init(&flush->waiting);
+    list_init(&flush->sealed);
+    text_init(&flush->epochs, EPOCHS_TEXT_MAX);
+    int error = take_handles(flush);
+    if (error < 0) {
+        flush_free(flush);
+        refuse_waiting(log);
+        return;
+    }
+    flush->end = log->end_offset;
+    flush->sync_folder = log->folder_changed;
+    flush->store_epochs = log->epochs.changed;
+    if (flush->store_epochs)
+        log_epochs_write(&log->epochs, &flush->epochs);
+    log->epochs.changed = false;
+    log->folder_changed = false;
+    list_move_all(&log->flushes, &flush->waiting);
+    list_move_all(&log->sealed, &flush->sealed);
+    flush->job = (struct shard_job){.run = flush_run, .on_done = flush_done};
+    log->flush_job = flush;
+    shard_submit(log->shard, &flush->job);
+}
+
+void log_flush_submit(struct log *log, struct log_flush *flush)
+{
+    list_add_tail(&log->flushes, &flush->link);
+    log_flush_next(log);
+}

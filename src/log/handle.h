@@ -1,0 +1,46 @@
+/* Segment files by counted handles: the file is open while somebody holds a reference, and stays
+ * open after, until the table's bound asks for its descriptor back. So a hundred thousand idle
+ * partitions cost no descriptors. A table and its handles belong to one shard (or to one worker
+ * while a log is being opened). */
+#ifndef LOG_HANDLE_H
+#define LOG_HANDLE_H
+
+#include "base/attr.h"
+#include "base/list.h"
+
+#include <stdint.h>
+
+/* The open files of one shard. */
+struct log_files {
+    struct list idle; /* open, without references, least recently used first */
+    int open_count;
+    int open_max;
+};
+
+struct log_handle {
+    struct list idle; /* in log_files when open and idle */
+    struct log_files *files;
+    int dir_fd;       /* the log directory, which outlives the handle */
+    char *path;       /* below it: "topic-0/00000000000000000000.log" */
+    int fd;           /* -1: not open */
+    int references;
+    bool forgotten;   /* its segment is gone: freed with the last reference */
+};
+
+void log_files_init(struct log_files *, int open_max);
+/* Every handle must be gone. */
+void log_files_fini(struct log_files *);
+
+/* A closed handle without references. NULL when memory is out. */
+struct log_handle *log_handle_new(struct log_files *, int dir_fd, const char *path);
+/* Creates the file, which must not exist, and leaves it open. 0 or -errno. */
+MUST_USE int log_handle_create(struct log_handle *);
+/* Opens the file if need be and takes a reference: handle->fd is valid until it is given back. */
+MUST_USE int log_handle_ref(struct log_handle *);
+void log_handle_unref(struct log_handle *);
+/* No further log_handle_ref; freed when nobody holds a reference. NULL is fine. */
+void log_handle_forget(struct log_handle *);
+/* Moves a handle to another table while it has no references. */
+void log_handle_move(struct log_handle *, struct log_files *to);
+
+#endif

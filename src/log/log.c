@@ -1,0 +1,224 @@
+/* What a log is made of, and the small facts about it. Opening is in open.c, appending in append.c,
+ * flushing in flush.c, reading in read.c. */
+#include "log/log_int.h"
+
+#include "base/always.h"
+#include "sys/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int64_t log_start_offset(const struct log *log)
+{
+    return log->start_offset;
+}
+
+int64_t log_end_offset(const struct log *log)
+{
+    return log->end_offset;
+}
+
+int64_t log_recovery_point(const struct log *log)
+{
+    return log->recovery_point;
+}
+
+int64_t log_first_unstable_offset(const struct log *log)
+{
+    int64_t first = producers_first_unstable(&log->producers);
+    return first >= 0 ? first : log->end_offset;
+}
+
+int64_t log_size(const struct log *log)
+{
+    return log->size;
+}
+
+int32_t log_latest_epoch(const struct log *log)
+{
+    return log_epochs_latest(&log->epochs);
+}
+
+bool log_is_offline(const struct log *log)
+{
+    return log->offline;
+}
+
+const char *log_name(const struct log *log)
+{
+    return log->name;
+}
+
+const struct topic_config *log_config(const struct log *log)
+{
+    return &log->config;
+}
+
+void log_configure(struct log *log, const struct topic_config *config)
+{
+    log->config = *config;
+}
+
+struct log_epoch_end log_epoch_end(const struct log *log, int32_t epoch)
+{
+    struct log_epoch end = log_epochs_end(&log->epochs, epoch, log->end_offset);
+    return (struct log_epoch_end){.epoch = end.epoch, .end_offset = end.start_offset};
+}
+
+void log_stem(const struct log *log, int64_t base_offset, char ret_stem[LOG_STEM_SIZE])
+{
+    (void)snprintf(ret_stem, LOG_STEM_SIZE, "%s/%020lld", log->name, (long long)base_offset);
+}
+
+void log_go_offline(struct log *log, const char *why, int error)
+{
+    if (log->offline)
+        return;
+    log->offline = true;
+    journal(JOURNAL_ERROR, "log_offline", "log=%s why=\"%s\" error=\"%s\" hint=\"%s\"", log->name,
+            why, strerror(error < 0 ? -error : error),
+            "what was acknowledged is safe as far as it was flushed; mend the disk and restart");
+}
+
+/* ---- segments ---- */
+
+static struct log_segment *segment_new(struct log *log, int64_t base_offset)
+{
+    char path[LOG_STEM_SIZE + 8];
+    char stem[LOG_STEM_SIZE];
+    log_stem(log, base_offset, stem);
+    (void)snprintf(path, sizeof path, "%s.log", stem);
+    struct log_segment *segment = calloc(1, sizeof *segment);
+    if (segment == NULL)
+        return NULL;
+    *segment = (struct log_segment){
+        .base_offset = base_offset,
+        .max_timestamp = BATCH_NO_TIMESTAMP,
+        .max_timestamp_offset = base_offset,
+        .first_timestamp = BATCH_NO_TIMESTAMP,
+        .handle = log_handle_new(log->files, log->dir_fd, path),
+    };
+    if (segment->handle == NULL) {
+        free(segment);
+        return NULL;
+    }
+    return segment;
+}
+
+struct log_segment *log_segment_add(struct log *log, int64_t base_offset)
+{
+    ALWAYS(log->segment_count == 0 || log_active(log)->base_offset < base_offset,
+           "L1: segment %lld of %s does not follow the others", (long long)base_offset, log->name);
+    if (log->segment_count == log->segment_capacity) {
+        int capacity = log->segment_capacity > 0 ? log->segment_capacity * 2 : 4;
+        struct log_segment **grown =
+            realloc(log->segments, (size_t)capacity * sizeof(struct log_segment *));
+        if (grown == NULL)
+            return NULL;
+        log->segments = grown;
+        log->segment_capacity = capacity;
+    }
+    struct log_segment *segment = segment_new(log, base_offset);
+    if (segment != NULL)
+        log->segments[log->segment_count++] = segment;
+    return segment;
+}
+
+void log_segment_free(struct log_segment *segment)
+{
+    log_handle_forget(segment->handle);
+    free(segment);
+}
+
+int log_segment_at(const struct log *log, int64_t offset)
+{
+    int low = 0;
+    int high = log->segment_count - 1;
+    while (low < high) {
+        int middle = low + (high - low + 1) / 2;
+        if (log->segments[middle]->base_offset <= offset)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+/* As Kafka's LogSegment.append: entries stand for the batch in front of which enough bytes were
+ * written since the last one. */
+bool log_note_indexes(struct log *log, const struct batch_header *header, int64_t position)
+{
+    struct log_segment *active = log_active(log);
+    int64_t last_offset = batch_last_offset(header);
+    if (header->max_timestamp > active->max_timestamp) {
+        active->max_timestamp = header->max_timestamp;
+        active->max_timestamp_offset = last_offset;
+    }
+    if (active->first_timestamp == BATCH_NO_TIMESTAMP)
+        active->first_timestamp = header->max_timestamp;
+    bool fine = true;
+    if (log->index.bytes_since_entry > log->config.index_interval_bytes) {
+        struct index_entry entry = {.relative_offset = (int32_t)(last_offset - active->base_offset),
+                                    .position = (int32_t)position};
+        struct time_index_entry time = {
+            .timestamp = active->max_timestamp,
+            .relative_offset = (int32_t)(active->max_timestamp_offset - active->base_offset)};
+        fine = log_index_add(&log->index, entry) && log_index_add_time(&log->index, time);
+        log->index.bytes_since_entry = 0;
+    }
+    log->index.bytes_since_entry += header->size;
+    return fine;
+}
+
+/* ---- aborted transactions ---- */
+
+bool log_aborted_add(struct log *log, const struct aborted_txn *aborted)
+{
+    if (log->aborted_count == log->aborted_capacity) {
+        int capacity = log->aborted_capacity > 0 ? log->aborted_capacity * 2 : 4;
+        struct aborted_txn *grown =
+            realloc(log->aborted, (size_t)capacity * sizeof(struct aborted_txn));
+        if (grown == NULL)
+            return false;
+        log->aborted = grown;
+        log->aborted_capacity = capacity;
+    }
+    log->aborted[log->aborted_count++] = *aborted;
+    return true;
+}
+
+int log_aborted_list(const struct log *log, int64_t from, int64_t to,
+                     struct log_aborted *ret_aborted, int aborted_max)
+{
+    int count = 0;
+    for (int i = 0; i < log->aborted_count; i++) {
+        const struct aborted_txn *aborted = &log->aborted[i];
+        if (aborted->last_offset < from || aborted->first_offset >= to)
+            continue;
+        if (count < aborted_max)
+            ret_aborted[count] = (struct log_aborted){.producer_id = aborted->producer_id,
+                                                      .first_offset = aborted->first_offset};
+        count++;
+    }
+    return count;
+}
+
+/* ---- the owning shard ---- */
+
+void log_attach(struct log *log, struct shard *shard, struct log_files *files)
+{
+    log->shard = shard;
+    log->files = files;
+    for (int i = 0; i < log->segment_count; i++)
+        log_handle_move(log->segments[i]->handle, files);
+}
+
+void log_detach(struct log *log)
+{
+    ALWAYS(list_is_empty(&log->appends) && list_is_empty(&log->flushes) && log->flush_job == NULL,
+           "%s is still at work", log->name);
+    for (int i = 0; i < log->segment_count; i++)
+        log_handle_move(log->segments[i]->handle, NULL);
+    log->shard = NULL;
+    log->files = NULL;
+}

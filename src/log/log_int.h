@@ -1,0 +1,149 @@
+/* The inside of a log.
+ *
+ * Invariants, cited by number:
+ *  L1  segments are in order of base offset, without overlap; the last one is active.
+ *  L2  a sealed segment's index files are complete before its bytes count as flushed.
+ *  L3  end_offset is the last appended batch's last offset plus one; bytes at or behind
+ *      active->size are not part of the log and are cut when a write failed.
+ *  L4  recovery_point <= end_offset; everything below it was synced by a call that succeeded.
+ *  L5  producer state covers exactly the batches below end_offset.
+ *  L6  an append is answered only after its bytes are in the file (page cache), one with a flush
+ *      mode only after an fdatasync that began later succeeded.
+ *  L7  offline is for good: nothing is appended, flushed or answered positively after. */
+#ifndef LOG_LOG_INT_H
+#define LOG_LOG_INT_H
+
+#include "log/epoch.h"
+#include "log/index.h"
+#include "log/log.h"
+#include "log/producer.h"
+
+#define LOG_STEM_SIZE 320
+#define LOG_RECENT_MAX 64
+
+struct log_segment {
+    int64_t base_offset;
+    int64_t size;             /* bytes that are part of the log */
+    int64_t max_timestamp;    /* BATCH_NO_TIMESTAMP while empty */
+    int64_t max_timestamp_offset;
+    int64_t first_timestamp;  /* of its first batch: time to roll; BATCH_NO_TIMESTAMP: none */
+    struct log_handle *handle;
+};
+
+/* Where an append of late stands: reading the tail needs no index and no disk. */
+struct log_recent {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t segment_base;
+    int64_t position;
+    int64_t size;
+};
+
+struct aborted_txn {
+    int64_t producer_id;
+    int64_t first_offset;
+    int64_t last_offset;
+    int64_t last_stable_offset;
+};
+
+struct log {
+    char *name;
+    int dir_fd;
+    struct uuid topic_id;
+    struct topic_config config;
+    struct shard *shard;
+    struct log_files *files;
+
+    struct log_segment **segments; /* L1 */
+    int segment_count;
+    int segment_capacity;
+    struct log_index index; /* the active segment's */
+    struct log_epochs epochs;
+    struct producers producers;
+    struct aborted_txn *aborted; /* in order of last_offset */
+    int aborted_count;
+    int aborted_capacity;
+
+    int64_t start_offset;
+    int64_t end_offset;     /* L3 */
+    int64_t recovery_point; /* L4 */
+    int64_t size;
+    int64_t expire_at_ms;   /* when producers are next looked through */
+    bool offline;           /* L7 */
+
+    struct log_recent recent[LOG_RECENT_MAX]; /* a ring */
+    uint32_t recent_next;
+
+    struct list appends; /* submitted, not written */
+    struct shard_chore write;
+
+    struct list flushes;             /* wait for the next fdatasync */
+    struct log_flush_job *flush_job; /* the one under way, or NULL */
+    struct list sealed;              /* rolled segments whose upkeep is not done: log_sealed */
+    bool folder_changed;             /* segments were made since the folder was synced */
+};
+
+/* What a rolled segment still needs: its index files, and the producers as they were then. */
+struct log_sealed {
+    struct list link;
+    int64_t base_offset;
+    int64_t snapshot_offset;
+    struct log_index index;
+    uint8_t *snapshot;
+    size_t snapshot_size;
+};
+
+static inline struct log_segment *log_active(const struct log *log)
+{
+    return log->segments[log->segment_count - 1];
+}
+
+/* First offset behind the segment. */
+static inline int64_t log_segment_end(const struct log *log, int at)
+{
+    return at + 1 < log->segment_count ? log->segments[at + 1]->base_offset : log->end_offset;
+}
+
+/* "topic-0/00000000000000000042", without suffix. */
+void log_stem(const struct log *, int64_t base_offset, char ret_stem[LOG_STEM_SIZE]);
+/* Adds an empty segment at the end, without touching files; NULL when memory is out. */
+struct log_segment *log_segment_add(struct log *, int64_t base_offset);
+void log_segment_free(struct log_segment *);
+/* Index of the segment that holds the offset. */
+int log_segment_at(const struct log *, int64_t offset);
+/* Counts one batch that stands at `position` of the active segment: timestamps, index entries.
+ * false: memory is out. */
+MUST_USE bool log_note_indexes(struct log *, const struct batch_header *, int64_t position);
+/* Starts a new active segment at end_offset; the old one's upkeep is left to a flush. ERR_NONE or
+ * ERR_KAFKA_STORAGE_ERROR. */
+MUST_USE enum err log_roll(struct log *) ON(on_shard);
+/* Lets a flush job begin when one is wanted and none is under way. */
+void log_flush_next(struct log *) ON(on_shard);
+void log_sealed_free(struct log_sealed *);
+/* The log can no longer be trusted. */
+void log_go_offline(struct log *, const char *why, int error);
+MUST_USE bool log_aborted_add(struct log *, const struct aborted_txn *);
+/* Writes producer snapshot "<offset>.snapshot" of now. 0 or -errno. */
+MUST_USE int log_snapshot_write(struct log *, int64_t offset) NOT_ON(on_shard);
+MUST_USE int log_epochs_store(struct log *) NOT_ON(on_shard);
+
+/* append.c: writes what was submitted. */
+void log_write_chore(struct shard *, struct shard_chore *);
+
+/* recover.c: looks at every batch of the last segment (from its start, with checksums), cuts a torn
+ * tail above the recovery point, makes the indexes again. */
+MUST_USE enum err log_recover_segment(struct log *, int at, struct log_recovery *)
+    NOT_ON(on_shard);
+/* The last segment after a clean stop: its end is found without reading it through. false: it is not
+ * as a clean stop leaves it. */
+MUST_USE bool log_resume_segment(struct log *, int at) NOT_ON(on_shard);
+/* A sealed segment that was flushed: its largest timestamp from the index, which is made again where
+ * it is missing. */
+MUST_USE enum err log_check_sealed(struct log *, int at, struct log_recovery *)
+    NOT_ON(on_shard);
+
+/* restore.c: producers, aborted transactions and leader epochs of a log whose segments stand. */
+MUST_USE enum err log_restore(struct log *, const struct log_options *, struct log_recovery *)
+    NOT_ON(on_shard);
+
+#endif

@@ -1,0 +1,343 @@
+/* Opening, closing and deleting a partition's folder. The order at opening: which segments there are;
+ * each sealed one checked or, above the recovery point, walked through; the last one resumed after
+ * a clean stop or walked through; then what is derived from batches. Never on a shard. */
+#include "log/log_int.h"
+
+#include "base/always.h"
+#include "sys/dir.h"
+#include "sys/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define METADATA_FILE "partition.metadata"
+
+/* ---- the folder ---- */
+
+struct folder {
+    int64_t *bases;
+    int count;
+    int capacity;
+    int error;
+    const char *fault;
+    int fd;
+};
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+    size_t size = strlen(name);
+    size_t suffix_size = strlen(suffix);
+    return size >= suffix_size && strcmp(name + size - suffix_size, suffix) == 0;
+}
+
+static int add_base(struct folder *folder, int64_t base)
+{
+    if (folder->count == folder->capacity) {
+        int capacity = folder->capacity > 0 ? folder->capacity * 2 : 8;
+        int64_t *bases = realloc(folder->bases, (size_t)capacity * sizeof *bases);
+        if (bases == NULL)
+            return -ENOMEM;
+        folder->bases = bases;
+        folder->capacity = capacity;
+    }
+    folder->bases[folder->count++] = base;
+    return 0;
+}
+
+static int on_entry(void *context, const char *name, bool is_directory)
+{
+    struct folder *folder = context;
+    char *end;
+    if (is_directory)
+        return 0;
+    if (has_suffix(name, ".deleted") || has_suffix(name, ".cleaned") || has_suffix(name, ".tmp"))
+        return sys_unlink(folder->fd, name);
+    if (has_suffix(name, ".swap")) {
+        folder->fault = "a compaction was interrupted while it replaced segments (.swap files); "
+                        "start Apache Kafka once on this directory to finish it";
+        return 0;
+    }
+    if (!has_suffix(name, ".log"))
+        return 0;
+    int64_t base = strtoll(name, &end, 10);
+    return strcmp(end, ".log") == 0 && base >= 0 ? add_base(folder, base) : 0;
+}
+
+static int compare_bases(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+static int write_metadata(const struct log *log, int folder_fd) NOT_ON(on_shard)
+{
+    char text[64];
+    char id[UUID_TEXT_SIZE];
+    uuid_format(log->topic_id, id);
+    int size = snprintf(text, sizeof text, "version: 0\ntopic_id: %s", id);
+    return sys_file_replace(folder_fd, METADATA_FILE, slice_of(text, (size_t)size));
+}
+
+/* NULL, or why the folder is another topic's. */
+static const char *check_metadata(const struct log *log, int folder_fd) NOT_ON(on_shard)
+{
+    char *data = NULL;
+    size_t size = 0;
+    if (uuid_is_zero(log->topic_id))
+        return NULL;
+    int error = sys_file_read_whole(folder_fd, METADATA_FILE, 4096, &data, &size);
+    if (error == -ENOENT)
+        return write_metadata(log, folder_fd) < 0 ? "partition.metadata cannot be written" : NULL;
+    if (error < 0)
+        return "partition.metadata cannot be read";
+    char id[UUID_TEXT_SIZE];
+    uuid_format(log->topic_id, id);
+    bool ours = strstr(data, id) != NULL;
+    free(data);
+    return ours ? NULL : "the folder belongs to another topic of the same name";
+}
+
+static int make_folder(const struct log *log) NOT_ON(on_shard)
+{
+    int error = sys_dir_make(log->dir_fd, log->name);
+    return error == -EEXIST ? 0 : error;
+}
+
+/* Finds the segments, adding a first one where there is none. NULL or the fault. */
+static const char *find_segments(struct log *log, const struct log_options *options)
+    NOT_ON(on_shard)
+{
+    if (make_folder(log) < 0)
+        return "the folder cannot be made";
+    AUTO(file_close) int fd = sys_dir_open(log->dir_fd, log->name);
+    if (fd < 0)
+        return "the folder cannot be opened";
+    const char *fault = check_metadata(log, fd);
+    if (fault != NULL)
+        return fault;
+    struct folder folder = {.fd = fd};
+    if (sys_dir_list(fd, on_entry, &folder) < 0)
+        fault = "the folder cannot be listed";
+    if (fault == NULL)
+        fault = folder.fault;
+    if (folder.count > 1)
+        qsort(folder.bases, (size_t)folder.count, sizeof *folder.bases, compare_bases);
+    for (int i = 0; i < folder.count && fault == NULL; i++)
+        if (log_segment_add(log, folder.bases[i]) == NULL)
+            fault = "memory is out";
+    bool fresh = folder.count == 0;
+    free(folder.bases);
+    if (fault != NULL || !fresh)
+        return fault;
+    struct log_segment *first = log_segment_add(log, options->log_start_offset);
+    int made = first == NULL ? -ENOMEM
+                             : sys_file_open(log->dir_fd, first->handle->path,
+                                             SYS_OPEN_WRITE | SYS_OPEN_CREATE);
+    sys_file_close(made < 0 ? -1 : made);
+    log->folder_changed = true;
+    return made < 0 ? "the first segment cannot be made" : NULL;
+}
+
+/* ---- opening ---- */
+
+static struct log *log_new(const struct log_options *options)
+{
+    struct log *log = calloc(1, sizeof *log);
+    char *name = strdup(options->name);
+    if (log == NULL || name == NULL) {
+        free(log);
+        free(name);
+        return NULL;
+    }
+    log->name = name;
+    log->dir_fd = options->dir_fd;
+    log->topic_id = options->topic_id;
+    log->config = options->config;
+    log->recovery_point = options->recovery_point;
+    list_init(&log->appends);
+    list_init(&log->flushes);
+    list_init(&log->sealed);
+    shard_chore_init(&log->write, log_write_chore);
+    log_index_init(&log->index);
+    log_epochs_init(&log->epochs);
+    producers_init(&log->producers, options->producer_expiration_ms);
+    return log;
+}
+
+static void log_free(struct log *log)
+{
+    struct list *node;
+    while ((node = list_take_first(&log->sealed)) != NULL)
+        log_sealed_free(CONTAINER_OF(node, struct log_sealed, link));
+    for (int i = 0; i < log->segment_count; i++)
+        log_segment_free(log->segments[i]);
+    free(log->segments);
+    log_index_fini(&log->index);
+    log_epochs_fini(&log->epochs);
+    producers_fini(&log->producers);
+    free(log->aborted);
+    free(log->name);
+    free(log);
+}
+
+/* Sealed segments end where the next begins, so those up to the recovery point need no walk. */
+static enum err load_segments(struct log *log, const struct log_options *options,
+                              struct log_recovery *report) NOT_ON(on_shard)
+{
+    enum err err = ERR_NONE;
+    for (int i = 0; i + 1 < log->segment_count && err == ERR_NONE; i++) {
+        bool flushed = options->clean || log->segments[i + 1]->base_offset <= log->recovery_point;
+        err = flushed ? log_check_sealed(log, i, report) : log_recover_segment(log, i, report);
+        char stem[LOG_STEM_SIZE];
+        log_stem(log, log->segments[i]->base_offset, stem);
+        if (err == ERR_NONE && !flushed && i + 1 < log->segment_count &&
+            log_index_write(&log->index, log->dir_fd, stem) < 0)
+            err = ERR_KAFKA_STORAGE_ERROR;
+    }
+    if (err != ERR_NONE)
+        return err;
+    int last = log->segment_count - 1;
+    log_index_fini(&log->index);
+    if (options->clean && log_resume_segment(log, last))
+        return ERR_NONE;
+    return log_recover_segment(log, last, report);
+}
+
+enum err log_open(const struct log_options *options, struct log **ret_log,
+                  struct log_recovery *ret_recovery)
+{
+    struct log_recovery report = {0};
+    struct log *log = log_new(options);
+    enum err err = ERR_KAFKA_STORAGE_ERROR;
+    if (log == NULL)
+        report.fault = "memory is out";
+    else
+        report.fault = find_segments(log, options);
+    if (report.fault == NULL)
+        err = load_segments(log, options, &report);
+    if (err == ERR_NONE)
+        err = log_restore(log, options, &report);
+    if (err == ERR_NONE) {
+        log->start_offset = MAX_OF(options->log_start_offset, log->segments[0]->base_offset);
+        log->start_offset = MIN_OF(log->start_offset, log->end_offset);
+        log->recovery_point = options->clean ? log->end_offset
+                                             : MIN_OF(log->recovery_point, log->end_offset);
+        for (int i = 0; i < log->segment_count; i++)
+            log->size += log->segments[i]->size;
+        report.segments = log->segment_count;
+        *ret_log = log;
+    } else if (log != NULL) {
+        log_free(log);
+    }
+    *ret_recovery = report;
+    return err;
+}
+
+/* ---- closing ---- */
+
+int log_epochs_store(struct log *log)
+{
+    if (!log->epochs.changed)
+        return 0;
+    char path[LOG_STEM_SIZE];
+    (void)snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log->name);
+    struct text text;
+    text_init(&text, 64U * 1024 * 1024);
+    log_epochs_write(&log->epochs, &text);
+    int error = text.failed ? -ENOMEM : sys_file_replace(log->dir_fd, path, text_slice(&text));
+    text_fini(&text);
+    if (error == 0)
+        log->epochs.changed = false;
+    return error;
+}
+
+int log_snapshot_write(struct log *log, int64_t offset)
+{
+    char path[LOG_STEM_SIZE + 16];
+    (void)snprintf(path, sizeof path, "%s/%020lld.snapshot", log->name, (long long)offset);
+    size_t size = 0;
+    uint8_t *bytes = producers_write(&log->producers, &size);
+    int error = bytes == NULL ? -ENOMEM
+                              : sys_file_replace(log->dir_fd, path, slice_of(bytes, size));
+    free(bytes);
+    return error;
+}
+
+static int sync_segment(struct log *log, const struct log_segment *segment) NOT_ON(on_shard)
+{
+    AUTO(file_close) int fd = sys_file_open(log->dir_fd, segment->handle->path, SYS_OPEN_WRITE);
+    return fd < 0 ? fd : sys_file_sync(fd);
+}
+
+static int store_all(struct log *log) NOT_ON(on_shard)
+{
+    struct log_segment *active = log_active(log);
+    char stem[LOG_STEM_SIZE];
+    int error = 0;
+    LIST_EACH (&log->sealed, node) {
+        struct log_sealed *sealed = CONTAINER_OF(node, struct log_sealed, link);
+        log_stem(log, sealed->base_offset, stem);
+        if (error == 0)
+            error = log_index_write(&sealed->index, log->dir_fd, stem);
+    }
+    struct time_index_entry last = {
+        .timestamp = active->max_timestamp,
+        .relative_offset = (int32_t)(active->max_timestamp_offset - active->base_offset)};
+    if (error == 0 && active->max_timestamp != BATCH_NO_TIMESTAMP &&
+        !log_index_add_time(&log->index, last))
+        error = -ENOMEM;
+    log_stem(log, active->base_offset, stem);
+    if (error == 0)
+        error = log_index_write(&log->index, log->dir_fd, stem);
+    for (int i = log_segment_at(log, log->recovery_point);
+         i < log->segment_count && error == 0 && log->recovery_point < log->end_offset; i++)
+        error = sync_segment(log, log->segments[i]);
+    if (error == 0)
+        error = log_snapshot_write(log, log->end_offset);
+    if (error == 0)
+        error = log_epochs_store(log);
+    return error;
+}
+
+int log_close(struct log *log, bool clean)
+{
+    ALWAYS(log->shard == NULL, "%s still belongs to a shard", log->name);
+    int error = log->offline ? -EIO : 0;
+    if (clean && error == 0)
+        error = store_all(log);
+    log_free(log);
+    return error;
+}
+
+/* ---- deleting ---- */
+
+static int unlink_entry(void *context, const char *name, bool is_directory)
+{
+    return is_directory ? 0 : sys_unlink(*(const int *)context, name);
+}
+
+int log_delete(struct log *log, struct uuid random)
+{
+    char id[UUID_TEXT_SIZE];
+    char doomed[LOG_STEM_SIZE];
+    uuid_format(random, id);
+    (void)snprintf(doomed, sizeof doomed, "%.200s.%s-delete", log->name, id);
+    int dir_fd = log->dir_fd;
+    int error = sys_rename(dir_fd, log->name, doomed);
+    if (error == 0)
+        error = sys_dir_sync(dir_fd);
+    log_free(log);
+    return error < 0 ? error : log_remove_folder(dir_fd, doomed);
+}
+
+int log_remove_folder(int dir_fd, const char *name)
+{
+    int fd = sys_dir_open(dir_fd, name);
+    if (fd < 0)
+        return fd;
+    int error = sys_dir_list(fd, unlink_entry, &fd);
+    sys_file_close(fd);
+    return error < 0 ? error : sys_dir_remove(dir_fd, name);
+}

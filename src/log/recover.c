@@ -1,0 +1,295 @@
+/* What a segment needs when its log is opened. Reading is in large blocks with every batch's checksum
+ * verified, since bytes above the recovery point may be anything after a power loss: a hole of
+ * zeroes with valid batches behind it is one of its images, and everything from the hole on goes.
+ * Below the recovery point nothing is ever cut. On a worker. */
+#include "log/log_int.h"
+
+#include "base/always.h"
+#include "log/scan.h"
+#include "sys/dir.h"
+#include "sys/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RECOVER_BLOCK_SIZE (1024 * 1024)
+
+struct recovery {
+    struct log *log;
+    struct log_segment *segment;
+    struct log_recovery *report;
+    int fd;
+    int64_t file_size;
+    int64_t next_offset; /* no batch may start below it */
+    const char *stopped; /* why the walk ended before the end of the file */
+    uint8_t *block;
+    size_t capacity;
+};
+
+static int open_segment(const struct log *log, const struct log_segment *segment)
+{
+    return sys_file_open(log->dir_fd, segment->handle->path, SYS_OPEN_WRITE);
+}
+
+static const char *batch_fault(const struct recovery *r, const struct batch_view *view)
+{
+    if (!batch_crc_ok(view->bytes))
+        return "a batch's checksum is wrong";
+    if (view->header.base_offset < r->next_offset)
+        return "a batch's offset does not follow the one before";
+    if (view->header.last_offset_delta < 0)
+        return "a batch's last offset is below its first";
+    return NULL;
+}
+
+/* Takes the batches of one block. Returns the bytes taken, -ENOMEM. */
+static int64_t take_block(struct recovery *r, struct slice block, enum batch_outcome *ret_stopped)
+{
+    struct batch_iterator batches = batch_iterate(block);
+    struct batch_view view;
+    int64_t position = r->segment->size;
+    while (r->stopped == NULL && batch_next(&batches, &view)) {
+        r->stopped = batch_fault(r, &view);
+        if (r->stopped != NULL)
+            break;
+        struct log_epoch epoch = {.epoch = view.header.partition_leader_epoch,
+                                  .start_offset = view.header.base_offset};
+        if (!log_note_indexes(r->log, &view.header, position) ||
+            !log_epochs_assign(&r->log->epochs, epoch))
+            return -ENOMEM;
+        position += view.header.size;
+        r->next_offset = batch_last_offset(&view.header) + 1;
+    }
+    *ret_stopped = batches.stopped;
+    int64_t taken = position - r->segment->size;
+    r->segment->size = position;
+    return taken;
+}
+
+static bool grow_block(struct recovery *r, size_t size)
+{
+    if (size <= r->capacity)
+        return true;
+    uint8_t *block = realloc(r->block, size);
+    if (block == NULL)
+        return false;
+    r->block = block;
+    r->capacity = size;
+    return true;
+}
+
+/* The whole size of the batch that begins the block but is not all there; 0 when it cannot be. */
+static int64_t incomplete_size(const struct recovery *r, struct slice block)
+{
+    struct batch_header header;
+    if (batch_parse_header(block, &header) != BATCH_OK)
+        return 0;
+    return header.size <= r->file_size - r->segment->size ? header.size : 0;
+}
+
+/* Walks the file; on return segment->size is the end of what is good. 0 or -errno. */
+static int walk(struct recovery *r) NOT_ON(on_shard)
+{
+    size_t want = RECOVER_BLOCK_SIZE;
+    while (r->segment->size < r->file_size && r->stopped == NULL) {
+        if (!grow_block(r, want))
+            return -ENOMEM;
+        int64_t got = sys_file_read_at(r->fd, r->block, want, r->segment->size);
+        if (got <= 0)
+            return got < 0 ? (int)got : -EIO;
+        enum batch_outcome outcome = BATCH_OK;
+        struct slice block = slice_of(r->block, (size_t)got);
+        int64_t taken = take_block(r, block, &outcome);
+        if (taken < 0)
+            return (int)taken;
+        want = RECOVER_BLOCK_SIZE;
+        if (taken > 0 || r->stopped != NULL)
+            continue;
+        int64_t size = outcome == BATCH_INCOMPLETE ? incomplete_size(r, block) : 0;
+        if (size <= got)
+            r->stopped = batch_outcome_text(outcome);
+        else
+            want = (size_t)size;
+    }
+    return 0;
+}
+
+/* What lies behind the good end goes, when it may. */
+static enum err cut_tail(struct recovery *r)
+{
+    int64_t tail = r->file_size - r->segment->size;
+    if (tail == 0)
+        return ERR_NONE;
+    r->report->fault = r->stopped;
+    r->report->fault_offset = r->next_offset;
+    if (r->next_offset < r->log->recovery_point)
+        return ERR_KAFKA_STORAGE_ERROR;
+    int error = sys_file_truncate(r->fd, r->segment->size);
+    if (error < 0) {
+        r->report->fault = "a torn tail could not be cut off";
+        return ERR_KAFKA_STORAGE_ERROR;
+    }
+    r->report->cut_bytes += tail;
+    return ERR_NONE;
+}
+
+/* Segments behind the one that was cut hold nothing that can be kept. */
+static enum err drop_behind(struct log *log, int at, struct log_recovery *report)
+{
+    static const char *const suffixes[] = {".log", ".index", ".timeindex", ".txnindex"};
+    while (log->segment_count > at + 1) {
+        struct log_segment *segment = log_active(log);
+        char stem[LOG_STEM_SIZE];
+        log_stem(log, segment->base_offset, stem);
+        for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+            char path[LOG_STEM_SIZE + 16];
+            (void)snprintf(path, sizeof path, "%s%s", stem, suffixes[i]);
+            int error = sys_unlink(log->dir_fd, path);
+            if (error < 0 && error != -ENOENT) {
+                report->fault = "a segment behind the torn one could not be removed";
+                return ERR_KAFKA_STORAGE_ERROR;
+            }
+        }
+        report->cut_bytes += segment->size;
+        log->segment_count--;
+        log_segment_free(segment);
+    }
+    return ERR_NONE;
+}
+
+static enum err fail(struct log_recovery *report, const char *fault)
+{
+    report->fault = fault;
+    return ERR_KAFKA_STORAGE_ERROR;
+}
+
+enum err log_recover_segment(struct log *log, int at, struct log_recovery *report)
+{
+    struct log_segment *segment = log->segments[at];
+    AUTO(file_close) int fd = open_segment(log, segment);
+    struct recovery r = {.log = log, .segment = segment, .report = report, .fd = fd};
+    r.file_size = fd < 0 ? fd : sys_file_size(fd);
+    if (r.file_size < 0)
+        return fail(report, "a segment cannot be opened");
+    r.next_offset = segment->base_offset;
+    segment->size = 0;
+    segment->max_timestamp = BATCH_NO_TIMESTAMP;
+    segment->first_timestamp = BATCH_NO_TIMESTAMP;
+    segment->max_timestamp_offset = segment->base_offset;
+    log_index_fini(&log->index);
+    report->scanned_bytes += r.file_size;
+    report->rebuilt_indexes++;
+    /* log_note_indexes counts for the active segment: the later ones are looked at afterwards. */
+    int later = log->segment_count - at - 1;
+    log->segment_count = at + 1;
+    int error = walk(&r);
+    log->segment_count += later;
+    free(r.block);
+    if (error < 0)
+        return fail(report, "a segment cannot be read");
+    log->end_offset = r.next_offset;
+    enum err err = cut_tail(&r);
+    if (err == ERR_NONE && r.file_size > segment->size)
+        err = drop_behind(log, at, report);
+    return err;
+}
+
+/* ---- segments that need no walk ---- */
+
+static bool walk_headers(struct log *log, int fd, struct log_segment *segment)
+{
+    struct log_scan *scan = malloc(sizeof *scan);
+    if (scan == NULL)
+        return false;
+    uint32_t last = log->index.offset_count;
+    int64_t from = last > 0 ? log->index.offsets[last - 1].position : 0;
+    log_scan_start(scan, fd, from, segment->size);
+    scan->may_wait = true;
+    struct batch_header header;
+    int64_t position;
+    while (log_scan_next(scan, &header, &position)) {
+        log->end_offset = batch_last_offset(&header) + 1;
+        if (position != from && !log_note_indexes(log, &header, position))
+            scan->error = -ENOMEM;
+        if (header.max_timestamp > segment->max_timestamp) {
+            segment->max_timestamp = header.max_timestamp;
+            segment->max_timestamp_offset = log->end_offset - 1;
+        }
+    }
+    bool fine = scan->error == 0;
+    free(scan);
+    return fine;
+}
+
+static void take_max_timestamp(const struct log *log, struct log_segment *segment)
+{
+    if (log->index.time_count == 0)
+        return;
+    const struct time_index_entry *last = &log->index.times[log->index.time_count - 1];
+    segment->max_timestamp = last->timestamp;
+    segment->max_timestamp_offset = segment->base_offset + last->relative_offset;
+}
+
+static int64_t first_timestamp(int fd, int64_t size) NOT_ON(on_shard)
+{
+    uint8_t bytes[BATCH_HEADER_SIZE];
+    struct batch_header header;
+    if (size < BATCH_HEADER_SIZE ||
+        sys_file_read_at(fd, bytes, sizeof bytes, 0) != BATCH_HEADER_SIZE ||
+        batch_parse_header(slice_of(bytes, sizeof bytes), &header) != BATCH_OK)
+        return BATCH_NO_TIMESTAMP;
+    return header.max_timestamp;
+}
+
+bool log_resume_segment(struct log *log, int at)
+{
+    struct log_segment *segment = log->segments[at];
+    char stem[LOG_STEM_SIZE];
+    log_stem(log, segment->base_offset, stem);
+    AUTO(file_close) int fd = open_segment(log, segment);
+    segment->size = fd < 0 ? fd : sys_file_size(fd);
+    if (segment->size < 0 || !log_index_load(&log->index, log->dir_fd, stem))
+        return false;
+    uint32_t entries = log->index.offset_count;
+    if (entries > 0 && log->index.offsets[entries - 1].position >= segment->size)
+        return false;
+    take_max_timestamp(log, segment);
+    segment->first_timestamp = first_timestamp(fd, segment->size);
+    log->end_offset = segment->base_offset;
+    return walk_headers(log, fd, segment);
+}
+
+enum err log_check_sealed(struct log *log, int at, struct log_recovery *report)
+{
+    struct log_segment *segment = log->segments[at];
+    char stem[LOG_STEM_SIZE];
+    log_stem(log, segment->base_offset, stem);
+    AUTO(file_close) int fd = open_segment(log, segment);
+    segment->size = fd < 0 ? fd : sys_file_size(fd);
+    if (segment->size < 0)
+        return fail(report, "a segment cannot be opened");
+    struct log_index active;
+    log_index_init(&active);
+    bool fine = log_index_load(&active, log->dir_fd, stem);
+    uint32_t entries = active.offset_count;
+    if (fine && entries > 0)
+        fine = active.offsets[entries - 1].position < segment->size;
+    if (fine && (active.time_count > 0 || segment->size == 0)) {
+        log_index_fini(&log->index);
+        log->index = active;
+        take_max_timestamp(log, segment);
+        segment->first_timestamp = first_timestamp(fd, segment->size);
+        return ERR_NONE;
+    }
+    log_index_fini(&active);
+    enum err err = log_recover_segment(log, at, report);
+    struct time_index_entry last = {
+        .timestamp = segment->max_timestamp,
+        .relative_offset = (int32_t)(segment->max_timestamp_offset - segment->base_offset)};
+    if (err == ERR_NONE && segment->size > 0 && !log_index_add_time(&log->index, last))
+        return fail(report, "memory is out");
+    if (err == ERR_NONE && log_index_write(&log->index, log->dir_fd, stem) < 0)
+        return fail(report, "an index cannot be written");
+    return err;
+}

@@ -1,0 +1,313 @@
+/* Producers, aborted transactions and leader epochs when a log is opened. A producer snapshot holds
+ * only the last batch of each producer, so the batches before it are read again from the headers in
+ * front of it, as far back as one bound allows: then a batch that a client sends again after our
+ * restart is still recognised among the last five. On a worker. */
+#include "log/log_int.h"
+
+#include "base/always.h"
+#include "base/bytes.h"
+#include "log/scan.h"
+#include "sys/dir.h"
+#include "sys/file.h"
+#include "wire/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SNAPSHOT_SIZE_MAX (256U * 1024 * 1024)
+#define TXN_INDEX_SIZE_MAX (64U * 1024 * 1024)
+#define TXN_INDEX_ENTRY_SIZE 34
+/* Bytes in front of the snapshot whose headers are read for the batches it leaves out. */
+#define RESTORE_BACK_BYTES (64LL * 1024 * 1024)
+#define SNAPSHOTS_MAX 64
+
+struct snapshot_list {
+    int64_t offsets[SNAPSHOTS_MAX]; /* the largest ones */
+    int count;
+};
+
+static int on_name(void *context, const char *name, bool is_directory)
+{
+    struct snapshot_list *list = context;
+    size_t size = strlen(name);
+    char *end;
+    if (is_directory || size != 29 || strcmp(name + 20, ".snapshot") != 0)
+        return 0;
+    int64_t offset = strtoll(name, &end, 10);
+    if (end != name + 20)
+        return 0;
+    int at = list->count;
+    if (at == SNAPSHOTS_MAX) {
+        at = 0;
+        for (int i = 1; i < SNAPSHOTS_MAX; i++)
+            if (list->offsets[i] < list->offsets[at])
+                at = i;
+        if (list->offsets[at] > offset)
+            return 0;
+    } else {
+        list->count++;
+    }
+    list->offsets[at] = offset;
+    return 0;
+}
+
+static void snapshot_path(const struct log *log, int64_t offset, char *ret_path, size_t size)
+{
+    (void)snprintf(ret_path, size, "%s/%020lld.snapshot", log->name, (long long)offset);
+}
+
+/* Loads the newest good snapshot at or below the end; its offset, or the log's start. */
+static int64_t load_snapshot(struct log *log, int64_t wall_ms, bool *ret_loaded)
+    NOT_ON(on_shard)
+{
+    struct snapshot_list list = {.count = 0};
+    AUTO(file_close) int fd = sys_dir_open(log->dir_fd, log->name);
+    *ret_loaded = false;
+    if (fd < 0 || sys_dir_list(fd, on_name, &list) < 0)
+        return log->segments[0]->base_offset;
+    for (;;) {
+        int best = -1;
+        for (int i = 0; i < list.count; i++)
+            if (list.offsets[i] >= 0 && (best < 0 || list.offsets[i] > list.offsets[best]))
+                best = i;
+        if (best < 0)
+            return log->segments[0]->base_offset;
+        int64_t offset = list.offsets[best];
+        list.offsets[best] = -1;
+        char path[LOG_STEM_SIZE + 16];
+        snapshot_path(log, offset, path, sizeof path);
+        if (offset > log->end_offset) {
+            (void)!sys_unlink(log->dir_fd, path);
+            continue;
+        }
+        char *data = NULL;
+        size_t size = 0;
+        if (sys_file_read_whole(log->dir_fd, path, SNAPSHOT_SIZE_MAX, &data, &size) < 0)
+            continue;
+        const char *fault = producers_read(&log->producers, slice_of(data, size), wall_ms);
+        free(data);
+        if (fault == NULL) {
+            *ret_loaded = true;
+            return offset;
+        }
+    }
+}
+
+/* ---- walking batches ---- */
+
+struct walk {
+    struct log *log;
+    struct producers *producers; /* that are told of each batch */
+    int64_t from;                /* offsets */
+    int64_t to;
+};
+
+/* The type of the control record that the batch holds, -1 when it cannot be told. */
+static int read_marker(int fd, const struct batch_header *header, int64_t position,
+                       int32_t *ret_coordinator_epoch) NOT_ON(on_shard)
+{
+    if (header->size > 4096)
+        return -1;
+    uint8_t bytes[4096];
+    if (sys_file_read_at(fd, bytes, (size_t)header->size, position) != header->size)
+        return -1;
+    struct record_reader reader;
+    struct record record;
+    int type = -1;
+    record_reader_open(&reader, NULL,
+                       (struct record_source){.header = header,
+                                              .batch = slice_of(bytes, (size_t)header->size)});
+    if (record_read(&reader, &record) && record.key.size >= 4) {
+        type = load_i16(record.key.data + 2);
+        if (record.value.size >= 6)
+            *ret_coordinator_epoch = load_i32(record.value.data + 2);
+    }
+    record_reader_close(&reader);
+    return type;
+}
+
+static bool note_batch(struct walk *walk, int fd, const struct batch_header *header,
+                       int64_t position)
+{
+    if (!batch_has_producer_id(header) || header->base_offset < walk->from ||
+        header->base_offset >= walk->to)
+        return true;
+    struct producer_note note = {.header = header, .marker_type = -1};
+    struct producer_undo undo;
+    if (batch_is_control(header)) {
+        note.marker_type = read_marker(fd, header, position, &note.coordinator_epoch);
+        if (note.marker_type < 0)
+            return true;
+    }
+    return producers_note(walk->producers, &note, &undo);
+}
+
+/* Calls note_batch for the headers of one segment from `position` on. */
+static enum err walk_segment(struct walk *walk, int at, int64_t position) NOT_ON(on_shard)
+{
+    struct log_segment *segment = walk->log->segments[at];
+    AUTO(file_close) int fd =
+        sys_file_open(walk->log->dir_fd, segment->handle->path, SYS_OPEN_READ);
+    struct log_scan *scan = fd < 0 ? NULL : malloc(sizeof *scan);
+    if (scan == NULL)
+        return ERR_KAFKA_STORAGE_ERROR;
+    log_scan_start(scan, fd, position, segment->size);
+    scan->may_wait = true;
+    struct batch_header header;
+    int64_t found;
+    bool fine = true;
+    while (fine && log_scan_next(scan, &header, &found))
+        fine = note_batch(walk, fd, &header, found);
+    fine = fine && scan->error == 0;
+    free(scan);
+    return fine ? ERR_NONE : ERR_KAFKA_STORAGE_ERROR;
+}
+
+static enum err walk_from(struct walk *walk) NOT_ON(on_shard)
+{
+    struct log *log = walk->log;
+    enum err err = ERR_NONE;
+    for (int i = log_segment_at(log, walk->from); i < log->segment_count && err == ERR_NONE; i++)
+        if (log->segments[i]->base_offset < walk->to)
+            err = walk_segment(walk, i, 0);
+    return err;
+}
+
+/* ---- the batches that the snapshot leaves out ---- */
+
+static void take_history(struct producer *producer, const struct producer *seen)
+{
+    if (seen == NULL || seen->epoch != producer->epoch || seen->batch_count == 0 ||
+        producer->batch_count == 0)
+        return;
+    if (seen->batches[seen->batch_count - 1].last_sequence != producer->batches[0].last_sequence)
+        return;
+    memcpy(producer->batches, seen->batches, sizeof producer->batches);
+    producer->batch_count = seen->batch_count;
+}
+
+/* Reads again what stands in front of the snapshot, in the segment that ends there. */
+static enum err restore_history(struct log *log, int64_t snapshot_offset) NOT_ON(on_shard)
+{
+    if (log->producers.table.count == 0 || snapshot_offset <= log->segments[0]->base_offset)
+        return ERR_NONE;
+    struct producers seen;
+    producers_init(&seen, INT64_MAX);
+    int at = log_segment_at(log, snapshot_offset - 1);
+    struct walk walk = {.log = log,
+                        .producers = &seen,
+                        .from = log->segments[at]->base_offset,
+                        .to = snapshot_offset};
+    int64_t position = 0;
+    if (at == log->segment_count - 1) {
+        for (uint32_t i = 0; i < log->index.offset_count; i++)
+            if (log->segments[at]->size - log->index.offsets[i].position > RESTORE_BACK_BYTES)
+                position = log->index.offsets[i].position;
+    }
+    enum err err = walk_segment(&walk, at, position);
+    for (struct hash_node *node = hash_table_next(&log->producers.table, NULL);
+         node != NULL && err == ERR_NONE; node = hash_table_next(&log->producers.table, node)) {
+        struct producer *producer = CONTAINER_OF(node, struct producer, node);
+        take_history(producer, producers_find(&seen, producer->id));
+    }
+    producers_fini(&seen);
+    return err;
+}
+
+/* ---- aborted transactions ---- */
+
+static bool load_aborted(struct log *log, int at) NOT_ON(on_shard)
+{
+    char path[LOG_STEM_SIZE + 16];
+    char stem[LOG_STEM_SIZE];
+    char *data = NULL;
+    size_t size = 0;
+    log_stem(log, log->segments[at]->base_offset, stem);
+    (void)snprintf(path, sizeof path, "%s.txnindex", stem);
+    if (sys_file_read_whole(log->dir_fd, path, TXN_INDEX_SIZE_MAX, &data, &size) < 0)
+        return true;
+    bool fine = true;
+    for (size_t i = 0; i + TXN_INDEX_ENTRY_SIZE <= size && fine; i += TXN_INDEX_ENTRY_SIZE) {
+        const char *entry = data + i;
+        struct aborted_txn aborted = {.producer_id = load_i64(entry + 2),
+                                      .first_offset = load_i64(entry + 10),
+                                      .last_offset = load_i64(entry + 18),
+                                      .last_stable_offset = load_i64(entry + 26)};
+        if (load_i16(entry) == 0 && aborted.last_offset < log->end_offset)
+            fine = log_aborted_add(log, &aborted);
+    }
+    free(data);
+    return fine;
+}
+
+/* ---- leader epochs ---- */
+
+static enum err restore_epochs(struct log *log) NOT_ON(on_shard)
+{
+    char path[LOG_STEM_SIZE];
+    char *data = NULL;
+    size_t size = 0;
+    (void)snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log->name);
+    struct log_epochs stored;
+    log_epochs_init(&stored);
+    bool fine = sys_file_read_whole(log->dir_fd, path, SNAPSHOT_SIZE_MAX, &data, &size) == 0 &&
+                log_epochs_read(&stored, slice_of(data, size));
+    free(data);
+    if (fine) {
+        log_epochs_cut(&stored, log->end_offset + 1);
+        /* What recovery saw lies behind: it comes on top. */
+        for (int i = 0; i < log->epochs.count && fine; i++)
+            if (log->epochs.entries[i].epoch > log_epochs_latest(&stored))
+                fine = log_epochs_assign(&stored, log->epochs.entries[i]);
+        log_epochs_fini(&log->epochs);
+        log->epochs = stored;
+        return fine ? ERR_NONE : ERR_KAFKA_STORAGE_ERROR;
+    }
+    log_epochs_fini(&stored);
+    log_epochs_fini(&log->epochs);
+    for (int i = 0; i < log->segment_count; i++) {
+        struct log_segment *segment = log->segments[i];
+        AUTO(file_close) int fd =
+            sys_file_open(log->dir_fd, segment->handle->path, SYS_OPEN_READ);
+        struct log_scan *scan = fd < 0 ? NULL : malloc(sizeof *scan);
+        if (scan == NULL)
+            return ERR_KAFKA_STORAGE_ERROR;
+        log_scan_start(scan, fd, 0, segment->size);
+        scan->may_wait = true;
+        struct batch_header header;
+        int64_t position;
+        bool room = true;
+        while (room && log_scan_next(scan, &header, &position))
+            room = log_epochs_assign(&log->epochs,
+                                     (struct log_epoch){.epoch = header.partition_leader_epoch,
+                                                        .start_offset = header.base_offset});
+        room = room && scan->error == 0;
+        free(scan);
+        if (!room)
+            return ERR_KAFKA_STORAGE_ERROR;
+    }
+    return ERR_NONE;
+}
+
+enum err log_restore(struct log *log, const struct log_options *options,
+                     struct log_recovery *report)
+{
+    bool loaded;
+    int64_t from = load_snapshot(log, options->wall_ms, &loaded);
+    enum err err = loaded ? restore_history(log, from) : ERR_NONE;
+    struct walk walk = {.log = log,
+                        .producers = &log->producers,
+                        .from = MAX_OF(from, log->segments[0]->base_offset),
+                        .to = log->end_offset};
+    if (err == ERR_NONE && walk.from < walk.to)
+        err = walk_from(&walk);
+    for (int i = 0; i < log->segment_count && err == ERR_NONE; i++)
+        if (!load_aborted(log, i))
+            err = ERR_KAFKA_STORAGE_ERROR;
+    if (err == ERR_NONE)
+        err = restore_epochs(log);
+    if (err != ERR_NONE)
+        report->fault = "producers and leader epochs could not be read back";
+    return err;
+}
