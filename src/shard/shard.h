@@ -85,7 +85,8 @@ static inline void shard_chore_init(struct shard_chore *chore, shard_chore_fn ru
  * poller gets its look in between: this is how a connection with more frames yields). Queued twice
  * runs once. */
 void shard_run_later(struct shard *, struct shard_chore *) ON(on_shard);
-/* Runs once at the end of this turn, after everything else. */
+/* Runs once at the end of this turn, after everything else; what is queued while these run, runs
+ * among them. */
 void shard_flush_later(struct shard *, struct shard_chore *) ON(on_shard);
 void shard_chore_cancel(struct shard_chore *); /* not queued is fine */
 
@@ -118,9 +119,11 @@ struct shard_job {
     shard_job_done_fn on_done;
     struct shard *owner;
     void *queue; /* jobs with the same non-NULL queue run one at a time, in order */
+    struct shard_message done; /* the job's way back; shard's own */
 };
 
-/* Queues it for the workers. */
+/* Queues it for the workers: handed over at the end of this turn, with all others of the turn. Set
+ * run, on_done and queue before; the rest is filled in. */
 void shard_submit(struct shard *, struct shard_job *) ON(on_shard);
 
 /* ---- the set ---- */
@@ -132,6 +135,7 @@ struct shard_set_options {
     uint64_t seed;
 };
 
+/* 0 or -errno. At least one shard and one worker. */
 MUST_USE int shard_set_new(const struct shard_set_options *, struct shard_set **ret_set);
 /* After shard_set_join. */
 void shard_set_free(struct shard_set *);
@@ -140,7 +144,8 @@ struct shard *shard_set_at(const struct shard_set *, int index);
 struct shard *shard_set_controller(const struct shard_set *); /* NULL when there is none */
 /* Before the start only. */
 void shard_set_context(struct shard *, void *context);
-/* Runs `message`'s route[0] on `to`; from any thread, before or after the start. */
+/* Runs `message`'s route[0] on `to`; from any thread, before or after the start. There is no way
+ * back: it must not be forwarded. */
 void shard_post(struct shard *to, struct shard_message *, const struct shard_route *);
 MUST_USE int shard_set_start(struct shard_set *);
 /* Any thread: every loop ends after its current turn, workers after their queues are empty. */

@@ -28,7 +28,7 @@ struct shard_timers {
     uint64_t occupied[TIMER_LEVELS]; /* a bit a slot that holds timers */
     struct list due; /* started with a deadline already passed; by deadline */
     int64_t now_ms;  /* the tick reached */
-    uint64_t count;  /* running, without those that the tick under way has yet to call */
+    uint64_t count;  /* running */
 };
 
 void shard_timers_init(struct shard_timers *, int64_t now_ms);

@@ -22,7 +22,8 @@ struct sys_event {
 
 MUST_USE int sys_poller_new(struct sys_poller **ret_poller);
 void sys_poller_free(struct sys_poller *);
-/* Edge-triggered for both directions when `stream`; level-triggered reads for listeners. */
+/* Edge-triggered for both directions when `stream`; level-triggered reads for listeners. The key of
+ * all ones is the poller's own. */
 MUST_USE int sys_poller_add(struct sys_poller *, int fd, uint64_t key, bool stream);
 void sys_poller_remove(struct sys_poller *, int fd);
 /* Waits until an event, a wake-up or the deadline (monotonic ns; 0: do not wait; INT64_MAX: no
