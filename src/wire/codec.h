@@ -22,7 +22,7 @@ enum codec { CODEC_NONE = 0, CODEC_GZIP = 1, CODEC_SNAPPY = 2, CODEC_LZ4 = 3, CO
 
 #define CODEC_COUNT 5
 /* Pieces are at most this long, but for snappy, whose piece is a block, and CODEC_NONE. */
-#define CODEC_WINDOW_SIZE (64 * 1024)
+#define CODEC_WINDOW_SIZE ((size_t)64 * 1024)
 /* For callers without a limit of their own. */
 #define CODEC_OUTPUT_SIZE_MAX_DEFAULT (512LL * 1024 * 1024)
 /* The level at which each codec works when none is configured. */

@@ -24,20 +24,20 @@ static bool starts_member(struct slice bytes)
     return bytes.size >= sizeof magic && memcmp(bytes.data, magic, sizeof magic) == 0;
 }
 
-/* Makes the inflater ready for the member at the start of `rest`. */
-static bool begin_member(struct codec_reader *reader)
+/* The pool's inflater, made when first needed; NULL when memory is out, with the fault set. */
+static struct inflate_state *inflater(struct codec_reader *reader)
 {
-    struct codec_pool *pool = reader->pool;
-    if (pool->inflate == NULL)
-        pool->inflate = (struct inflate_state *)malloc(sizeof *pool->inflate);
-    if (pool->inflate == NULL) {
+    struct codec_buffer *buffer = &reader->pool->inflate;
+    if (!codec_buffer_grow(buffer, sizeof(struct inflate_state), 0))
         (void)codec_fail(reader, CODEC_NO_MEMORY, "no memory for gzip");
-        return false;
-    }
-    isal_inflate_init(pool->inflate);
-    pool->inflate->crc_flag = ISAL_GZIP;
+    return (struct inflate_state *)(void *)buffer->data;
+}
+
+static void begin_member(struct codec_reader *reader, struct inflate_state *state)
+{
+    isal_inflate_init(state);
+    state->crc_flag = ISAL_GZIP;
     reader->framed = true;
-    return true;
 }
 
 /* Takes over where the inflater stands in the input; at a member's end also what it buffered. */
@@ -54,7 +54,8 @@ static void take_rest(struct codec_reader *reader, const struct inflate_state *s
 struct slice codec_gzip_read(struct codec_reader *reader)
 {
     uint8_t *window = codec_window(reader);
-    if (window == NULL)
+    struct inflate_state *state = inflater(reader);
+    if (window == NULL || state == NULL)
         return (struct slice){0};
     bool first = reader->output_size == 0 && !reader->framed;
     for (;;) {
@@ -65,11 +66,9 @@ struct slice codec_gzip_read(struct codec_reader *reader)
                 reader->ended = true;
                 return (struct slice){0};
             }
-            if (!begin_member(reader))
-                return (struct slice){0};
+            begin_member(reader, state);
             first = false;
         }
-        struct inflate_state *state = reader->pool->inflate;
         union {
             const uint8_t *from;
             uint8_t *to; /* the library reads only, but does not say so */
@@ -77,7 +76,7 @@ struct slice codec_gzip_read(struct codec_reader *reader)
         state->next_in = input.to;
         state->avail_in = (uint32_t)reader->rest.size;
         state->next_out = window;
-        state->avail_out = CODEC_WINDOW_SIZE;
+        state->avail_out = (uint32_t)CODEC_WINDOW_SIZE;
         if (isal_inflate(state) != ISAL_DECOMP_OK)
             return codec_fail(reader, CODEC_CORRUPT, "gzip data is corrupt");
         take_rest(reader, state);
@@ -136,7 +135,7 @@ size_t codec_gzip_write(struct codec_pool *pool, struct slice plain,
 
 void codec_gzip_fini(struct codec_pool *pool)
 {
-    free(pool->inflate);
+    free(pool->inflate.data);
     if (pool->deflate != NULL)
         (void)deflateEnd(pool->deflate);
     free(pool->deflate);

@@ -8,7 +8,6 @@
 
 #include <limits.h>
 
-struct inflate_state;
 struct z_stream_s;
 struct LZ4F_dctx_s;
 struct LZ4F_cctx_s;
@@ -29,7 +28,7 @@ struct codec_pool {
     uint8_t *window;                   /* CODEC_WINDOW_SIZE, made when first needed */
     struct codec_buffer block;         /* snappy: one decompressed block */
     struct codec_buffer carry;         /* record_reader: a record that spans pieces */
-    struct inflate_state *inflate;
+    struct codec_buffer inflate;       /* gzip: a struct inflate_state */
     struct z_stream_s *deflate;
     struct LZ4F_dctx_s *lz4_reader;
     struct LZ4F_cctx_s *lz4_writer;

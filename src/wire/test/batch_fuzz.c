@@ -100,7 +100,7 @@ static void run_wrapped(struct codec_pool *pool, const uint8_t *data, size_t siz
     store_u32(batch + BATCH_AT_LENGTH,
               (uint32_t)(BATCH_HEADER_SIZE - BATCH_LENGTH_OVERHEAD + records_size));
     batch[BATCH_AT_MAGIC] = BATCH_MAGIC;
-    store_i16(batch + BATCH_AT_ATTRIBUTES, data[0] & BATCH_CODEC_MASK);
+    store_i16(batch + BATCH_AT_ATTRIBUTES, (int16_t)(data[0] & BATCH_CODEC_MASK));
     store_i32(batch + BATCH_AT_LAST_OFFSET_DELTA, count - 1);
     store_i64(batch + BATCH_AT_PRODUCER_ID, BATCH_NO_PRODUCER_ID);
     store_i32(batch + BATCH_AT_RECORD_COUNT, count);
