@@ -4,7 +4,8 @@
  *
  * A block has no smaller unit: it is decompressed whole, after its claimed size was held against
  * what so many bytes can produce at most (a copy of 64 bytes takes three) and against the limit.
- * Blocks may reach back over their whole length, so no window would do. One thread at a time. */
+ * Blocks may reach back over their whole length, so no window would do. The library's compressor
+ * takes its table from C++'s new: want of memory there ends the process. One thread at a time. */
 #include "wire/codec_int.h"
 
 #include "base/bytes.h"
