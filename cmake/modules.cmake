@@ -45,6 +45,7 @@ set(libs_base PkgConfig::isal)
 set(libs_wire PkgConfig::isal PkgConfig::zlib PkgConfig::lz4 snappy PkgConfig::zstd
     PkgConfig::jansson)
 set(libs_log PkgConfig::jansson)
+set(libs_raft PkgConfig::jansson)
 set(libs_server PkgConfig::libevent)
 set(libs_cmd PkgConfig::rdkafka)
 
