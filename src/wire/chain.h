@@ -1,6 +1,6 @@
-/* Output as a chain: bytes that were encoded, and between them pieces that stand elsewhere (ranges of
- * segment files), so that record bytes go to a socket without passing through us. Failure (memory,
- * limit) is sticky. One thread at a time. */
+/* Output as a chain: bytes that were encoded, and between them pieces that stand elsewhere (ranges
+ * of segment files), so that record bytes go to a socket without passing through us. Failure
+ * (memory, limit) is sticky. One thread at a time. */
 #ifndef WIRE_CHAIN_H
 #define WIRE_CHAIN_H
 

@@ -1,5 +1,5 @@
-/* Messages by table: one decoder and one encoder walk constant tables made from spec/ and alone know
- * varints, flexible versions and tagged fields. A message's struct holds the fields of all its
+/* Messages by table: one decoder and one encoder walk constant tables made from spec/ and alone
+ * know varints, flexible versions and tagged fields. A message's struct holds the fields of all its
  * versions (generated: wire/msg/<message>.h); strings, bytes and records are slices of the input.
  *
  * Decoding never asserts on input and takes at most a constant times the input's bytes from the

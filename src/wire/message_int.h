@@ -1,4 +1,4 @@
-/* What the decoder and the encoder share: reaching a field in a struct, and which encoding holds. */
+/* What decoder, encoder and JSON share: reaching a field in a struct, and its encoding. */
 #ifndef WIRE_MESSAGE_INT_H
 #define WIRE_MESSAGE_INT_H
 

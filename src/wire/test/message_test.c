@@ -1,14 +1,13 @@
 /* Messages by table: every message and version survives encoding and decoding with random values;
  * decoding stays within its bounds on hostile bytes; a few encodings are known byte for byte. */
 #include "base/bytes.h"
-#include "base/prng.h"
-#include "wire/messages.h"
 #include "wire/msg/api_versions_request.h"
 #include "wire/msg/fetch_request.h"
 #include "wire/msg/metadata_request.h"
 #include "wire/msg/metadata_response.h"
 #include "wire/msg/produce_request.h"
 #include "wire/msg/produce_response.h"
+#include "wire/test/message_kit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,136 +15,24 @@
 
 #include <cmocka.h>
 
-#define ARENA_LIMIT (64U * 1024 * 1024)
-
-/* ---- random values ---- */
-
-struct maker {
-    struct prng prng;
-    struct arena *arena;
-    int version;
-};
-
-static struct slice random_bytes(struct maker *m)
-{
-    size_t size = prng_below(&m->prng, 4) == 0 ? prng_below(&m->prng, 300) : prng_below(&m->prng, 9);
-    uint8_t *data = arena_take(m->arena, size + 1);
-    prng_fill(&m->prng, data, size);
-    return slice_of(data, size);
-}
-
-static void random_scalar(struct maker *m, const struct wire_field *field, void *to)
-{
-    switch ((enum wire_type)field->type) {
-    case WIRE_BOOL:
-        *(bool *)to = prng_chance(&m->prng, 1, 2);
-        break;
-    case WIRE_INT8:
-        *(int8_t *)to = (int8_t)prng_next(&m->prng);
-        break;
-    case WIRE_INT16:
-    case WIRE_UINT16:
-        *(uint16_t *)to = (uint16_t)prng_next(&m->prng);
-        break;
-    case WIRE_INT32:
-    case WIRE_UINT32:
-        *(uint32_t *)to = (uint32_t)prng_next(&m->prng);
-        break;
-    case WIRE_INT64:
-        *(int64_t *)to = (int64_t)prng_next(&m->prng);
-        break;
-    case WIRE_FLOAT64:
-        *(double *)to = (double)prng_below(&m->prng, 1000) / 8;
-        break;
-    case WIRE_UUID:
-        prng_fill(&m->prng, to, sizeof(struct uuid));
-        break;
-    case WIRE_STRING:
-    case WIRE_BYTES:
-        *(struct slice *)to = random_bytes(m);
-        break;
-    case WIRE_RECORDS:
-        ((struct wire_records *)to)->bytes = random_bytes(m);
-        break;
-    case WIRE_STRUCT:
-        fail_msg("a struct is no scalar");
-    }
-}
-
-static bool make_null(struct maker *m, const struct wire_field *field)
-{
-    return wire_versions_have(field->nullable, m->version) && prng_chance(&m->prng, 1, 4);
-}
-
-/* Recursion over spec/, which is ours. */
-static void random_struct(struct maker *m, const struct wire_struct *type, uint8_t *base)
-{
-    memcpy(base, type->defaults, type->size);
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const struct wire_field *field = &type->fields[i];
-        bool tagged = field->tag >= 0 && wire_versions_have(field->tagged, m->version);
-        if (!wire_versions_have(field->versions, m->version) ||
-            (tagged && prng_chance(&m->prng, 1, 2)))
-            continue;
-        uint8_t *at = base + field->offset;
-        if (field->flags & WIRE_ARRAY) {
-            int32_t count = make_null(m, field) ? -1 : (int32_t)prng_below(&m->prng, 4);
-            uint32_t size = field->type == WIRE_STRUCT ? field->element->size : 32;
-            uint8_t *elements = arena_take(m->arena, (size_t)(count + 1) * size + 1);
-            memcpy(at, &elements, sizeof elements);
-            memcpy(base + field->count_offset, &count, sizeof count);
-            for (int32_t n = 0; n < count; n++) {
-                if (field->type == WIRE_STRUCT)
-                    random_struct(m, field->element, elements + (size_t)n * size);
-            }
-            /* scalars are packed by their own size: fill one by one */
-            static const size_t sizes[] = {1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 16, 64};
-            for (int32_t n = 0; n < count && field->type != WIRE_STRUCT; n++)
-                random_scalar(m, field, elements + (size_t)n * sizes[field->type]);
-        } else if (field->flags & WIRE_POINTER) {
-            uint8_t *target = make_null(m, field) ? NULL : arena_take(m->arena, field->element->size);
-            memcpy(at, &target, sizeof target);
-            if (target != NULL)
-                random_struct(m, field->element, target);
-        } else if (field->type == WIRE_STRUCT) {
-            random_struct(m, field->element, at);
-        } else if (!((field->type == WIRE_STRING || field->type == WIRE_BYTES) &&
-                     make_null(m, field))) {
-            random_scalar(m, field, at);
-        } else {
-            *(struct slice *)(void *)at = (struct slice){0};
-        }
-    }
-}
-
-static void encode(const struct wire_message *message, int version, const void *in,
-                   struct chain *out)
-{
-    const char *field = NULL;
-    chain_init(out, ARENA_LIMIT);
-    if (!wire_encode(message, version, in, out, &field))
-        fail_msg("%s version %d: %s", message->name, version, field != NULL ? field : "chain");
-}
-
 /* Equal means: encodes to the same bytes. */
 static void round_trip(const struct wire_message *message, int version, uint64_t seed)
 {
     struct arena arena;
-    arena_init(&arena, ARENA_LIMIT);
+    arena_init(&arena, KIT_ARENA_LIMIT);
     struct maker maker = {.arena = &arena, .version = version};
     prng_init(&maker.prng, seed);
-    uint8_t *first = arena_take(&arena, message->type->size);
-    uint8_t *second = arena_take(&arena, message->type->size);
-    random_struct(&maker, message->type, first);
+    void *first = maker_message(&maker, message);
+    void *second = arena_take(&arena, message->type->size);
     struct chain out;
     struct chain again;
-    encode(message, version, first, &out);
+    kit_encode(message, version, first, &out);
     struct wire_decoded decoded;
     if (!wire_decode(message, version, slice_of(out.data, out.size), &arena, second, &decoded))
         fail_msg("%s version %d seed %llu: %s at %zu", message->name, version,
                  (unsigned long long)seed, decoded.fault, decoded.size);
     assert_int_equal(decoded.size, out.size);
-    encode(message, version, second, &again);
+    kit_encode(message, version, second, &again);
     assert_int_equal(again.size, out.size);
     assert_memory_equal(again.data, out.data, out.size == 0 ? 0 : out.size);
     chain_fini(&out);
@@ -173,13 +60,12 @@ static void cut_messages_are_refused(void **state)
         const struct wire_message *message = wire_messages[i];
         int version = message->versions.high;
         struct arena arena;
-        arena_init(&arena, ARENA_LIMIT);
+        arena_init(&arena, KIT_ARENA_LIMIT);
         struct maker maker = {.arena = &arena, .version = version};
         prng_init(&maker.prng, i + 7);
-        uint8_t *value = arena_take(&arena, message->type->size);
-        random_struct(&maker, message->type, value);
+        void *value = maker_message(&maker, message);
         struct chain out;
-        encode(message, version, value, &out);
+        kit_encode(message, version, value, &out);
         for (size_t size = 0; size < out.size; size++) {
             struct wire_decoded decoded;
             uint8_t *copy = malloc(size + 1);
@@ -209,7 +95,7 @@ static void random_bytes_take_bounded_memory(void **state)
                     if (prng_chance(&prng, 2, 3))
                         bytes[at] = (uint8_t)prng_below(&prng, 4);
                 struct arena arena;
-                arena_init(&arena, ARENA_LIMIT);
+                arena_init(&arena, KIT_ARENA_LIMIT);
                 void *value = arena_take(&arena, message->type->size);
                 size_t before = arena.used;
                 struct wire_decoded decoded;
@@ -227,7 +113,7 @@ static const char *decode_fault(const struct wire_message *message, int version,
                                 size_t size)
 {
     struct arena arena;
-    arena_init(&arena, ARENA_LIMIT);
+    arena_init(&arena, KIT_ARENA_LIMIT);
     uint8_t value[1024];
     assert_true(message->type->size <= sizeof value);
     struct wire_decoded decoded;
@@ -262,7 +148,7 @@ static void tagged_fields_are_skipped_but_counted(void **state)
     assert_non_null(decode_fault(&wire_api_versions_request, 3, "\2a\2b\2\5\0\4\0", 9));
     /* 20,000 empty ones */
     struct chain chain;
-    chain_init(&chain, ARENA_LIMIT);
+    chain_init(&chain, KIT_ARENA_LIMIT);
     chain_add(&chain, slice_of("\2a\2b", 4));
     uint8_t *at = chain_extend(&chain, 3);
     at += uvarint_store(at, 20000);
@@ -294,11 +180,11 @@ static void produce_response_has_known_bytes(void **state)
                                  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
                                  255, 1, 0, 0, 0, 0, 0, 0, 0, 0};
     struct chain out;
-    encode(&wire_produce_response, 3, &response, &out);
+    kit_encode(&wire_produce_response, 3, &response, &out);
     assert_int_equal(out.size, sizeof v3);
     assert_memory_equal(out.data, v3, sizeof v3);
     chain_fini(&out);
-    encode(&wire_produce_response, 9, &response, &out);
+    kit_encode(&wire_produce_response, 9, &response, &out);
     assert_int_equal(out.size, sizeof v9);
     assert_memory_equal(out.data, v9, sizeof v9);
     chain_fini(&out);
@@ -315,9 +201,9 @@ static void large_tagged_fields_have_long_sizes(void **state)
     response.node_endpoints = nodes;
     response.node_endpoints_count = 20;
     struct chain out;
-    encode(&wire_produce_response, 10, &response, &out);
+    kit_encode(&wire_produce_response, 10, &response, &out);
     struct arena arena;
-    arena_init(&arena, ARENA_LIMIT);
+    arena_init(&arena, KIT_ARENA_LIMIT);
     struct produce_response back;
     struct wire_decoded decoded;
     assert_true(wire_decode(&wire_produce_response, 10, slice_of(out.data, out.size), &arena, &back,
@@ -334,7 +220,7 @@ static void fields_a_version_lacks_must_be_unset(void **state)
     struct fetch_request_forgotten_topics_data forgotten = {.topic = SLICE_LIT("t")};
     struct fetch_request request = fetch_request_default;
     struct chain out;
-    chain_init(&out, ARENA_LIMIT);
+    chain_init(&out, KIT_ARENA_LIMIT);
     const char *field = NULL;
     assert_true(wire_encode(&wire_fetch_request, 4, &request, &out, &field));
     request.forgotten_topics_data = &forgotten;
