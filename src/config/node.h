@@ -40,7 +40,7 @@ struct node_setting {
     const char *name;
     const char *value;
     const struct config_row *row; /* NULL: unknown; for listener.name.* the key behind it */
-    int line;                     /* of the file; 0: --set; -1: built in, for starts without a file */
+    int line; /* of the file; 0: --set; -1: built in, for starts without a file */
 };
 
 struct node_config {

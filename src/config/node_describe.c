@@ -126,10 +126,16 @@ static void keep_default_broker(struct config_entry *entry)
     entry->synonym_count = kept;
 }
 
+/* Who is told. */
+struct receiver {
+    config_entry_fn on_entry;
+    void *context;
+};
+
 /* name is NUL-terminated. */
 static bool describe_one(const struct node_config *config, const struct node_describe *what,
-                         const struct config_row *row, const char *name, config_entry_fn on_entry,
-                         void *context)
+                         const struct config_row *row, const char *name,
+                         const struct receiver *receiver)
 {
     struct config_entry entry = {.row = row,
                                  .name = slice_of_text(name),
@@ -150,7 +156,7 @@ static bool describe_one(const struct node_config *config, const struct node_des
         keep_default_broker(&entry);
     if (entry.synonym_count > 0)
         entry.source = entry.synonyms[0].source;
-    bool go_on = on_entry(context, &entry);
+    bool go_on = receiver->on_entry(receiver->context, &entry);
     text_fini(&printed);
     return go_on;
 }
@@ -164,7 +170,7 @@ static bool is_asked(const struct node_describe *what, const char *name)
 }
 
 static bool describe_rows(const struct node_config *config, const struct node_describe *what,
-                          config_entry_fn on_entry, void *context)
+                          const struct receiver *receiver)
 {
     for (size_t i = 0; i < config_row_count(); i++) {
         const struct config_row *row = config_row_at(i);
@@ -172,7 +178,7 @@ static bool describe_rows(const struct node_config *config, const struct node_de
         bool shown = !row->internal || node_config_setting(config, row->name) != NULL;
         if (!ours || !shown || !is_asked(what, row->name))
             continue;
-        if (!describe_one(config, what, row, row->name, on_entry, context))
+        if (!describe_one(config, what, row, row->name, receiver))
             return false;
     }
     return true;
@@ -181,7 +187,8 @@ static bool describe_rows(const struct node_config *config, const struct node_de
 void node_config_describe(const struct node_config *config, const struct node_describe *what,
                           config_entry_fn on_entry, void *context)
 {
-    if (!describe_rows(config, what, on_entry, context))
+    struct receiver receiver = {.on_entry = on_entry, .context = context};
+    if (!describe_rows(config, what, &receiver))
         return;
     /* What the file has beside the rows: unknown keys and those of single listeners. */
     for (size_t i = 0; i < config->setting_count; i++) {
@@ -189,7 +196,7 @@ void node_config_describe(const struct node_config *config, const struct node_de
         bool has_row = setting->row != NULL && strcmp(setting->row->name, setting->name) == 0;
         if (has_row || !is_asked(what, setting->name))
             continue;
-        if (!describe_one(config, what, setting->row, setting->name, on_entry, context))
+        if (!describe_one(config, what, setting->row, setting->name, &receiver))
             return;
     }
 }

@@ -172,7 +172,7 @@ static void print_double(double real, struct text *out)
     }
     char *e = strchr(digits, 'e');
     ALWAYS(e != NULL, "%%e printed %s", digits);
-    int exponent = atoi(e + 1);
+    int exponent = (int)strtol(e + 1, NULL, 10);
     *e = '\0';
     const char *point = strchr(digits, '.');
     double size = fabs(real);

@@ -239,8 +239,9 @@ static void topics_described(void **state)
     topic_config_describe(node, &layers, (struct slice){0}, count_entry, &count);
     assert_int_equal(count, 37); /* all but the internal one */
     topic_shows(node, &layers, "segment.bytes",
-                "segment.bytes=5242880 source=1 segment.bytes:5242880:1 log.segment.bytes:4194304:2 "
-                "log.segment.bytes:2097152:4 log.segment.bytes:1073741824:5\n");
+                "segment.bytes=5242880 source=1 segment.bytes:5242880:1 "
+                "log.segment.bytes:4194304:2 log.segment.bytes:2097152:4 "
+                "log.segment.bytes:1073741824:5\n");
     topic_shows(node, &layers, "cleanup.policy",
                 "cleanup.policy=compact,delete source=1 cleanup.policy:compact,delete:1 "
                 "log.cleanup.policy:delete:5\n");
@@ -275,7 +276,8 @@ static void brokers_described(void **state)
                  "unknown.key= source=4 read-only sensitive unknown.key::4\n");
     broker_shows(node, what, "ssl.key.password",
                  "ssl.key.password= source=4 sensitive ssl.key.password::4\n");
-    broker_shows(node, what, "ottla.shards", "ottla.shards=1 source=5 read-only ottla.shards:1:5\n");
+    broker_shows(node, what, "ottla.shards",
+                 "ottla.shards=1 source=5 read-only ottla.shards:1:5\n");
     what.only_default = true;
     broker_shows(node, what, NULL,
                  "log.segment.bytes=3145728 source=3 log.segment.bytes:3145728:3\n");

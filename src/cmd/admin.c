@@ -1,0 +1,155 @@
+/* Shared by the admin commands. One thread. */
+#include "cmd/admin.h"
+
+#include "tbl/errors.h"
+#include "wire/msg/metadata_request.h"
+
+#include <stdlib.h>
+
+#define ARENA_LIMIT ((size_t)1 << 30)
+#define API_METADATA 3
+
+const struct command_flag flag_brokers = {
+    'b', "brokers", "HOST:PORT",
+    "brokers to ask, with commas between; the first that answers is\n"
+    "taken (OTTLA_BROKERS, else localhost:9092)"};
+const struct command_flag flag_timeout = {0, "timeout", "MS",
+                                          "longest wait for an answer (10000)"};
+const struct command_flag flag_format = {0, "format", "FORMAT",
+                                         "table (as people read it), json, or awk (bare lines)"};
+const struct command_flag flag_yes = {'y', "yes", NULL, "do it without asking"};
+
+/* What helps most often. */
+static const struct {
+    int code;
+    const char *hint;
+} hints[] = {
+    {ERR_UNKNOWN_TOPIC_OR_PARTITION, "See ottla topic list."},
+    {ERR_INVALID_TOPIC_EXCEPTION,
+     "Names have 1 to 249 letters, digits, '.', '_' and '-', and are not '.' or '..'."},
+    {ERR_TOPIC_ALREADY_EXISTS, "With --if-not-exists that is no error."},
+    {ERR_INVALID_PARTITIONS, "Try -p 1."},
+    {ERR_INVALID_REPLICATION_FACTOR, "Try -r 1."},
+    {ERR_INVALID_CONFIG, "ottla topic describe -a shows the keys and their values."},
+    {ERR_TOPIC_DELETION_DISABLED, "delete.topic.enable=true on the brokers allows it."},
+    {ERR_NOT_CONTROLLER, "Try again, or ask another broker with -b."},
+    {ERR_LEADER_NOT_AVAILABLE, "Try again in a moment."},
+    {ERR_NOT_LEADER_OR_FOLLOWER, "Try again in a moment."},
+    {ERR_REQUEST_TIMED_OUT, "Try a longer --timeout."},
+};
+
+const char *admin_brokers(const struct command_call *call)
+{
+    const char *brokers = getenv("OTTLA_BROKERS");
+    if (brokers == NULL || brokers[0] == '\0')
+        brokers = "localhost:9092";
+    return call_value(call, &flag_brokers, brokers);
+}
+
+enum exit_code admin_open(struct admin *admin, const struct command_call *call)
+{
+    *admin = (struct admin){.call = call, .client = {.fd = -1}};
+    arena_init(&admin->arena, ARENA_LIMIT);
+    const char *format = call_value(call, &flag_format, "table");
+    if (!listing_format_find(format, &admin->format)) {
+        console_error(call->console, "--format %s: must be table, json or awk", format);
+        return EXIT_CODE_USAGE;
+    }
+    struct call_number timeout = {
+        .flag = &flag_timeout, .low = 1, .high = INT32_MAX, .fallback = 10000};
+    if (!call_number(call, timeout, &admin->timeout_ms))
+        return EXIT_CODE_USAGE;
+    if (client_open(&admin->client, admin_brokers(call), admin->timeout_ms))
+        return EXIT_CODE_OK;
+    admin_report_client(admin);
+    return EXIT_CODE_FAILED;
+}
+
+void admin_close(struct admin *admin)
+{
+    client_close(&admin->client);
+    arena_fini(&admin->arena);
+}
+
+enum exit_code admin_result(const struct admin *admin)
+{
+    return admin->failed ? EXIT_CODE_FAILED : EXIT_CODE_OK;
+}
+
+void admin_report(struct admin *admin, const struct admin_fault *fault)
+{
+    const char *hint = fault->hint;
+    for (size_t i = 0; i < COUNT_OF(hints) && hint == NULL; i++)
+        if (hints[i].code == fault->code)
+            hint = hints[i].hint;
+    bool known = err_is_known(fault->code);
+    struct slice words = fault->message;
+    if (slice_is_null(words) || words.size == 0)
+        words = slice_of_text(known ? err_text((enum err)fault->code) : "an error of its own");
+    bool stopped = words.data[words.size - 1] == '.';
+    console_error(admin->call->console, "%s%s%s: %s (%d): %.*s%s%s%s",
+                  fault->what != NULL ? fault->what : "", fault->what != NULL ? " on " : "on ",
+                  admin->client.broker.data, known ? err_name((enum err)fault->code) : "UNKNOWN",
+                  fault->code, SLICE_ARG(words), stopped || hint == NULL ? "" : ".",
+                  hint != NULL ? " " : "", hint != NULL ? hint : "");
+    admin->failed = true;
+}
+
+void admin_report_client(struct admin *admin)
+{
+    const char *error = admin->client.error.data;
+    bool refused = strstr(error, "refused") != NULL;
+    console_error(admin->call->console, "%s%s", error,
+                  refused ? ". Does a broker run there? ottla start starts one." : "");
+    admin->failed = true;
+}
+
+const struct metadata_response *admin_metadata(struct admin *admin, const char *const *names,
+                                               int count)
+{
+    struct metadata_request ask = metadata_request_default;
+    struct metadata_response *answer = ARENA_NEW(&admin->arena, struct metadata_response);
+    ask.topics_count = -1;
+    ask.allow_auto_topic_creation = client_version(&admin->client, API_METADATA) < 4; /* no field */
+    if (count > 0) {
+        ask.topics = ARENA_ARRAY(&admin->arena, struct metadata_request_topics, (size_t)count);
+        ask.topics_count = count;
+        for (int i = 0; i < count && ask.topics != NULL; i++) {
+            ask.topics[i] = metadata_request_topics_default;
+            ask.topics[i].name = slice_of_text(names[i]);
+        }
+    }
+    if (admin->arena.failed || answer == NULL) {
+        console_error(admin->call->console, "out of memory");
+        admin->failed = true;
+        return NULL;
+    }
+    struct client_request request = {
+        .api_key = API_METADATA, .version = -1, .message = &ask, .arena = &admin->arena};
+    if (!client_send(&admin->client, &request, answer)) {
+        admin_report_client(admin);
+        return NULL;
+    }
+    return answer;
+}
+
+const char *admin_ids(struct admin *admin, const int32_t *ids, int32_t count)
+{
+    const char *list = "";
+    for (int32_t i = 0; i < count; i++)
+        list = arena_printf(&admin->arena, "%s%s%d", list, i > 0 ? "," : "", ids[i]);
+    return list;
+}
+
+const char *admin_text(struct admin *admin, struct slice s)
+{
+    return arena_printf(&admin->arena, "%.*s", SLICE_ARG(s));
+}
+
+void admin_print(struct admin *admin, const struct listing *listing)
+{
+    if (admin->format == LISTING_JSON)
+        listing_print_document(listing, admin->call->command->name, admin->call->console);
+    else
+        listing_print(listing, admin->format, admin->call->console);
+}

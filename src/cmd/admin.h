@@ -1,0 +1,56 @@
+/* What the admin commands share: their flags, connecting with a clear error, and reporting an error
+ * of the protocol as one line with its name, number and a hint. One thread. */
+#ifndef CMD_ADMIN_H
+#define CMD_ADMIN_H
+
+#include "base/uuid.h"
+#include "cmd/client.h"
+#include "cmd/command.h"
+#include "cmd/listing.h"
+#include "wire/msg/metadata_response.h"
+
+extern const struct command_flag flag_brokers;
+extern const struct command_flag flag_timeout;
+extern const struct command_flag flag_format; /* of lists */
+extern const struct command_flag flag_yes;
+
+/* -b, else OTTLA_BROKERS, else localhost:9092. */
+const char *admin_brokers(const struct command_call *);
+
+struct admin {
+    const struct command_call *call;
+    struct client client;
+    struct arena arena; /* requests and responses */
+    enum listing_format format;
+    int64_t timeout_ms;
+    bool failed; /* an item failed: exit code 1 */
+};
+
+/* Reads the shared flags and connects. EXIT_CODE_OK, or the code to end with, after an error line.
+ * Always to be ended by admin_close. */
+enum exit_code admin_open(struct admin *, const struct command_call *);
+void admin_close(struct admin *);
+enum exit_code admin_result(const struct admin *);
+
+/* An error of the protocol about one thing. message: the broker's own words, may be null. */
+struct admin_fault {
+    const char *what; /* "orders"; NULL: the command as a whole */
+    int code;
+    struct slice message;
+    const char *hint; /* NULL: the usual one of that code */
+};
+void admin_report(struct admin *, const struct admin_fault *);
+/* The client's last error, with a hint where the connection failed. */
+void admin_report_client(struct admin *);
+
+/* Metadata of the named topics, or of all with count 0. NULL: reported. Never creates a topic. */
+const struct metadata_response *admin_metadata(struct admin *, const char *const *names, int count);
+
+/* "1,2,3" in the arena. */
+const char *admin_ids(struct admin *, const int32_t *ids, int32_t count);
+/* NUL-terminated copy in the arena. */
+const char *admin_text(struct admin *, struct slice);
+/* A listing as --format asks, as the whole result of the command. */
+void admin_print(struct admin *, const struct listing *);
+
+#endif

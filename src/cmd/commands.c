@@ -1,0 +1,132 @@
+/* The table of commands: what --help shows and what is run. Constant data. */
+#include "cmd/admin.h"
+#include "cmd/command.h"
+#include "cmd/dump.h"
+#include "cmd/raw.h"
+#include "cmd/records.h"
+#include "cmd/start.h"
+#include "cmd/topic.h"
+#include "cmd/version.h"
+
+#include <limits.h>
+
+const struct command commands[] = {
+    {.name = "start",
+     .arguments = "",
+     .summary = "run a node: broker and controller of a cluster of one",
+     .details =
+         "Without a file it listens on 127.0.0.1:9092 only and keeps its data in\n"
+         "~/.local/share/ottla (XDG_DATA_HOME is honoured; --set log.dirs=DIR chooses another).\n"
+         "A server.properties of Apache Kafka is read as it is; keys that are not known or have\n"
+         "no effect are named in warnings. SIGTERM or Ctrl-C stops it cleanly.",
+     .flags = {&start_flag_config, &start_flag_set, &start_flag_shards, &start_flag_check},
+     .examples = {"ottla start",
+                  "ottla start -c server.properties",
+                  "ottla start --set log.dirs=/var/lib/ottla --set num.partitions=3"},
+     .run = start_run},
+    {.name = "topic create",
+     .arguments = "NAME...",
+     .summary = "create topics",
+     .flags = {&topic_flag_partitions, &topic_flag_replicas, &topic_flag_config,
+               &topic_flag_if_not_exists, &topic_flag_dry_run, &flag_brokers, &flag_timeout,
+               &flag_format},
+     .examples = {"ottla topic create orders -p 6",
+                  "ottla topic create users -c cleanup.policy=compact",
+                  "ottla topic create a b c --if-not-exists"},
+     .argument_min = 1,
+     .argument_max = INT_MAX,
+     .run = topic_create},
+    {.name = "topic list",
+     .arguments = "",
+     .summary = "list topics",
+     .flags = {&topic_flag_internal, &flag_brokers, &flag_timeout, &flag_format},
+     .examples = {"ottla topic list", "ottla topic list --format awk | cut -f1"},
+     .run = topic_list},
+    {.name = "topic describe",
+     .arguments = "NAME...",
+     .summary = "show topics: configuration, partitions, offsets",
+     .flags = {&topic_flag_section, &topic_flag_all, &flag_brokers, &flag_timeout, &flag_format},
+     .examples = {"ottla topic describe orders",
+                  "ottla topic describe orders -s partitions --format awk",
+                  "ottla topic describe orders -a -s configs"},
+     .argument_min = 1,
+     .argument_max = INT_MAX,
+     .run = topic_describe},
+    {.name = "topic delete",
+     .arguments = "NAME...",
+     .summary = "delete topics with all their records",
+     .flags = {&flag_yes, &topic_flag_if_exists, &flag_brokers, &flag_timeout, &flag_format},
+     .examples = {"ottla topic delete orders", "ottla topic delete a b --yes --if-exists"},
+     .argument_min = 1,
+     .argument_max = INT_MAX,
+     .run = topic_delete},
+    {.name = "produce",
+     .arguments = "TOPIC",
+     .summary = "send records from standard input",
+     .details = "One record a line where -f does not say otherwise.",
+     .flags = {&produce_flag_key, &produce_flag_header, &produce_flag_partition,
+               &produce_flag_format, &produce_flag_codec, &produce_flag_tombstone,
+               &produce_flag_acks, &produce_flag_timeout, &flag_property, &flag_brokers},
+     .examples = {"echo hello | ottla produce greetings",
+                  "ottla produce users -f '%k %v\\n' < users.txt",
+                  "ottla produce logs -z zstd -H host=web1 < access.log",
+                  "ottla consume a -e -f jsonl | ottla produce b -f json"},
+     .argument_min = 1,
+     .argument_max = 1,
+     .run = produce_run},
+    {.name = "consume",
+     .arguments = "TOPIC",
+     .summary = "write records to standard output",
+     .details = "Begins with the oldest record and waits for more, unless flags say otherwise.",
+     .flags = {&consume_flag_offset, &consume_flag_number, &consume_flag_end,
+               &consume_flag_partitions, &consume_flag_format, &consume_flag_keys,
+               &consume_flag_headers, &flag_property, &flag_brokers},
+     .examples = {"ottla consume greetings",
+                  "ottla consume orders -o -10 -e",
+                  "ottla consume orders -o @-1h -f '%d{strftime[%F %T]} %p %o %k %v\\n'",
+                  "ottla consume orders -p 0 -o 100:200 -f jsonl"},
+     .argument_min = 1,
+     .argument_max = 1,
+     .run = consume_run},
+    {.name = "log dump",
+     .arguments = "FILE...",
+     .summary = "show what files of a data directory hold",
+     .details =
+         "Segments (.log and .checkpoint of the metadata log) batch by batch, with records of\n"
+         "internal topics as JSON; .index, .timeindex, .txnindex, .snapshot and checkpoint files\n"
+         "too. What does not match its checksum is said, and fails the command.",
+     .flags = {&dump_flag_batches, &dump_flag_topic, &dump_flag_format},
+     .examples = {"ottla log dump ottla-data/orders-0/00000000000000000000.log",
+                  "ottla log dump ottla-data/__cluster_metadata-0/*.log",
+                  "ottla log dump --format json ottla-data/*-checkpoint"},
+     .argument_min = 1,
+     .argument_max = INT_MAX,
+     .run = dump_run},
+    {.name = "raw",
+     .arguments = "[API VERSION]",
+     .summary = "send one request as JSON and show the answer as JSON",
+     .details =
+         "API is a name or a number; the request's body is read from standard input. Without API\n"
+         "and VERSION every line of the input is a request of its own:\n"
+         "  {\"api\":\"Metadata\",\"version\":12,\"body\":{\"topics\":null}}\n"
+         "Members that are left out have their defaults.",
+     .flags = {&raw_flag_template, &flag_brokers, &flag_timeout},
+     .examples = {"echo '{}' | ottla raw ApiVersions 4",
+                  "echo '{\"topics\":null}' | ottla raw Metadata 12 -b 127.0.0.1:9092",
+                  "ottla raw --template CreateTopics 7"},
+     .argument_max = 2,
+     .run = raw_run},
+    {.name = "version",
+     .arguments = "",
+     .summary = "show the version",
+     .flags = {&flag_format},
+     .examples = {"ottla version"},
+     .run = version_run},
+    {.name = "help",
+     .arguments = "[COMMAND]",
+     .summary = "show help, of a command or of all",
+     .flags = {NULL},
+     .examples = {"ottla help topic create"},
+     .argument_max = 2},
+    {.name = NULL},
+};

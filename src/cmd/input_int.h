@@ -1,0 +1,15 @@
+/* What cmd/input*.c share. */
+#ifndef CMD_INPUT_INT_H
+#define CMD_INPUT_INT_H
+
+#include "cmd/input.h"
+
+/* false: not of that form. */
+bool input_decode_hex(struct slice, struct text *out);
+bool input_decode_base64(struct slice, struct text *out); /* padding may be missing */
+
+/* One JSON value of the stream as a record. */
+enum input_outcome input_next_json(struct input *, struct input_record *ret_record,
+                                   struct text *error);
+
+#endif

@@ -1,0 +1,22 @@
+/* ottla topic create, list, describe, delete. One thread. */
+#ifndef CMD_TOPIC_H
+#define CMD_TOPIC_H
+
+#include "cmd/command.h"
+
+extern const struct command_flag topic_flag_partitions;
+extern const struct command_flag topic_flag_replicas;
+extern const struct command_flag topic_flag_config;
+extern const struct command_flag topic_flag_if_not_exists;
+extern const struct command_flag topic_flag_if_exists;
+extern const struct command_flag topic_flag_dry_run;
+extern const struct command_flag topic_flag_internal;
+extern const struct command_flag topic_flag_section;
+extern const struct command_flag topic_flag_all;
+
+enum exit_code topic_create(const struct command_call *);
+enum exit_code topic_delete(const struct command_call *);
+enum exit_code topic_list(const struct command_call *);
+enum exit_code topic_describe(const struct command_call *);
+
+#endif
