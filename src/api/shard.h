@@ -13,14 +13,23 @@ struct meta_image;
 struct node_config;
 struct replica_set;
 
+/* Producer ids this shard may hand out; next == end: none. */
+struct producer_id_block {
+    int64_t next;
+    int64_t end;
+};
+
 struct api_shard {
     struct shard *shard;
     const struct node_config *config; /* lives as long as the process */
     const struct meta_image *image;   /* current; NULL until the first one arrived. Valid within
                                          one turn: copy what is needed longer */
+    const char *cluster_id;           /* lives as long as the process */
     struct replica_set *replicas;
     struct fetch_session_cache *sessions;
     struct codec_pool *codecs; /* decompression contexts for validation */
+    struct producer_id_block producer_ids;
+    struct list producer_id_waiters; /* requests that wait for the next block */
     struct stats stats;
     int64_t buffer_bytes;     /* held for requests and answers: tbl/limits.h */
     struct list request_pool; /* api_request, idle */

@@ -1,0 +1,151 @@
+/* Formatting; see the header. A crash in between leaves a directory that is formatted again or refused:
+ * meta.properties of the metadata directory comes last. */
+#include "meta/format.h"
+
+#include "base/always.h"
+#include "meta/control.h"
+#include "meta/features.h"
+#include "meta/records.h"
+#include "sys/clock.h"
+#include "sys/dir.h"
+#include "sys/entropy.h"
+#include "sys/file.h"
+#include "wire/msg/feature_level_record.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define FIRST_SNAPSHOT META_FOLDER "/00000000000000000000-0000000000.checkpoint"
+
+static struct uuid random_uuid(void)
+{
+    uint8_t random[16];
+    struct uuid id;
+    do
+        sys_entropy(random, sizeof random);
+    while (!uuid_from_random(random, &id));
+    return id;
+}
+
+static bool begin(struct batch_builder *builder, int64_t base_offset, bool control)
+{
+    struct batch_builder_options options = batch_builder_defaults();
+    options.base_offset = base_offset;
+    options.partition_leader_epoch = 0;
+    options.control = control;
+    batch_builder_begin(builder, &options);
+    return true;
+}
+
+static bool finish(struct batch_builder *builder, struct chain *file)
+{
+    struct slice batch = batch_builder_finish(builder, NULL);
+    chain_add(file, batch);
+    return !slice_is_null(batch) && !file->failed;
+}
+
+static bool add_features(struct batch_builder *builder, int64_t now_ms)
+{
+    bool fine = true;
+    for (size_t i = 0; i < META_FEATURE_COUNT && fine; i++) {
+        struct feature_level_record record = {.name = slice_of_text(meta_features[i].name),
+                                              .feature_level = meta_features[i].initial};
+        struct meta_applied applied = {.message = &wire_feature_level_record, .record = &record};
+        if (meta_features[i].initial > 0)
+            fine = meta_record_add(builder, &applied, now_ms);
+    }
+    return fine;
+}
+
+/* The snapshot's bytes: header, version and voter; the features; the footer. */
+static bool build_snapshot(const struct meta_voter *voter, struct chain *file)
+{
+    struct batch_builder builder;
+    int64_t now_ms = sys_wall_ms();
+    batch_builder_init(&builder);
+    bool fine = begin(&builder, 0, true) &&
+                meta_control_add_snapshot_header(&builder, now_ms, now_ms) &&
+                meta_control_add_version(&builder, now_ms, 1) &&
+                meta_control_add_voters(&builder, now_ms, voter) && finish(&builder, file);
+    fine = fine && begin(&builder, 3, false) && add_features(&builder, now_ms) &&
+           finish(&builder, file);
+    fine = fine && begin(&builder, 3 + META_FEATURE_COUNT - 1, true) &&
+           meta_control_add_snapshot_footer(&builder, now_ms) && finish(&builder, file);
+    batch_builder_fini(&builder);
+    return fine;
+}
+
+static int write_snapshot(const struct log_dir *dir, const struct meta_voter *voter)
+    NOT_ON(on_shard)
+{
+    struct chain file;
+    chain_init(&file, 1024 * 1024);
+    int error = build_snapshot(voter, &file) ? 0 : -ENOMEM;
+    if (error == 0)
+        error = sys_dir_make(dir->fd, META_FOLDER);
+    if (error == 0 || error == -EEXIST)
+        error = sys_file_replace(dir->fd, FIRST_SNAPSHOT, slice_of(file.data, file.size));
+    if (error == 0)
+        error = sys_dir_sync(dir->fd);
+    chain_fini(&file);
+    return error;
+}
+
+static void cluster_of(struct log_dir *dirs, int dir_count, char ret_id[LOG_DIR_CLUSTER_ID_SIZE])
+{
+    for (int i = 0; i < dir_count; i++) {
+        if (dirs[i].is_formatted) {
+            (void)snprintf(ret_id, LOG_DIR_CLUSTER_ID_SIZE, "%s", dirs[i].identity.cluster_id);
+            return;
+        }
+    }
+    char text[UUID_TEXT_SIZE];
+    uuid_format(random_uuid(), text);
+    (void)snprintf(ret_id, LOG_DIR_CLUSTER_ID_SIZE, "%s", text);
+}
+
+static bool format_one(const struct node_config *config, struct log_dir *dir,
+                       const char *cluster_id, bool is_metadata, struct text *error)
+    NOT_ON(on_shard)
+{
+    struct log_dir_identity identity = {.node_id = config->node_id,
+                                        .directory_id = random_uuid()};
+    (void)snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", cluster_id);
+    int failed = 0;
+    if (is_metadata) {
+        struct meta_voter voter = {.id = config->node_id,
+                                   .directory_id = identity.directory_id,
+                                   .endpoint = &config->controller};
+        failed = write_snapshot(dir, &voter);
+    }
+    if (failed == 0)
+        failed = log_dir_identify(dir, &identity);
+    if (failed < 0)
+        text_printf(error, "the log directory %s cannot be formatted: %s", dir->path,
+                    strerror(-failed));
+    return failed == 0;
+}
+
+bool meta_format(const struct node_config *config, struct log_dir *dirs, int dir_count,
+                 int metadata_dir, struct text *error)
+{
+    ALWAYS(metadata_dir < dir_count, "the metadata directory is one of %d", dir_count);
+    char cluster_id[LOG_DIR_CLUSTER_ID_SIZE];
+    bool others_formatted = false;
+    for (int i = 0; i < dir_count; i++)
+        others_formatted = others_formatted || (dirs[i].is_formatted && i != metadata_dir);
+    if (others_formatted && !dirs[metadata_dir].is_formatted) {
+        text_printf(error,
+                    "%s holds the metadata log but is empty, while other log directories are not. "
+                    "Restore it, or name the directory that holds " META_FOLDER " first",
+                    dirs[metadata_dir].path);
+        return false;
+    }
+    cluster_of(dirs, dir_count, cluster_id);
+    for (int i = 0; i < dir_count; i++)
+        if (i != metadata_dir && !dirs[i].is_formatted &&
+            !format_one(config, &dirs[i], cluster_id, false, error))
+            return false;
+    return dirs[metadata_dir].is_formatted ||
+           format_one(config, &dirs[metadata_dir], cluster_id, true, error);
+}

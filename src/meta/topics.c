@@ -1,0 +1,585 @@
+/* Decisions about topics: creation with Kafka's rules, codes and sentences, and deletion. Every topic of
+ * a request is judged on its own; those that pass take effect together. On the controller's shard. */
+#include "base/always.h"
+#include "meta/meta_int.h"
+#include "sys/entropy.h"
+#include "wire/msg/clear_elr_record.h"
+#include "wire/msg/config_record.h"
+#include "wire/msg/create_topics_request.h"
+#include "wire/msg/create_topics_response.h"
+#include "wire/msg/delete_topics_request.h"
+#include "wire/msg/delete_topics_response.h"
+#include "wire/msg/partition_record.h"
+#include "wire/msg/remove_topic_record.h"
+#include "wire/msg/topic_record.h"
+
+#define TOPIC_NAME_MAX 249
+#define RECORDS_PER_REQUEST_MAX 10000
+#define ERROR_TEXT_MAX 4096
+
+/* One topic in the making. */
+struct creation {
+    struct meta *meta;
+    struct arena *arena;
+    const struct create_topics_request *request;
+    const struct create_topics_request_topics *asked;
+    struct create_topics_response_topics *answer;
+    struct config_pair *pairs;
+    int version;
+};
+
+static void refuse(struct creation *creation, enum err err, const char *text)
+{
+    creation->answer->error_code = (int16_t)err;
+    creation->answer->error_message = slice_of_text(text);
+    creation->answer->num_partitions = -1;
+    creation->answer->replication_factor = -1;
+}
+
+/* ---- names ---- */
+
+static bool is_name_byte(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '.' || c == '_' || c == '-';
+}
+
+const char *meta_topic_name_fault(struct slice name, struct arena *arena)
+{
+    if (name.size == 0)
+        return "Topic name is invalid: the empty string is not allowed";
+    if (slice_is(name, "."))
+        return "Topic name is invalid: '.' is not allowed";
+    if (slice_is(name, ".."))
+        return "Topic name is invalid: '..' is not allowed";
+    if (name.size > TOPIC_NAME_MAX)
+        return arena_printf(arena,
+                            "Topic name is invalid: the length of '%.*s' is longer than the max "
+                            "allowed length %d",
+                            SLICE_ARG(name), TOPIC_NAME_MAX);
+    for (size_t i = 0; i < name.size; i++)
+        if (!is_name_byte(name.data[i]))
+            return arena_printf(arena,
+                                "Topic name is invalid: '%.*s' contains one or more characters "
+                                "other than ASCII alphanumerics, '.', '_' and '-'",
+                                SLICE_ARG(name));
+    return NULL;
+}
+
+static bool collides(struct slice a, struct slice b)
+{
+    if (a.size != b.size)
+        return false;
+    for (size_t i = 0; i < a.size; i++) {
+        uint8_t left = a.data[i] == '.' ? '_' : a.data[i];
+        uint8_t right = b.data[i] == '.' ? '_' : b.data[i];
+        if (left != right)
+            return false;
+    }
+    return true;
+}
+
+/* An existing topic whose name differs in dots and underscores only, or NULL. */
+static const struct meta_topic *find_collision(const struct meta_image *image, struct slice name)
+{
+    bool has_mark = false;
+    for (size_t i = 0; i < name.size; i++)
+        has_mark = has_mark || name.data[i] == '.' || name.data[i] == '_';
+    if (!has_mark)
+        return NULL;
+    struct pmap_iterator topics;
+    struct pmap_entry entry;
+    pmap_iterate(image->topics_by_name, (struct slice){0}, &topics);
+    while (pmap_next(&topics, &entry))
+        if (collides(entry.key, name))
+            return entry.value;
+    return NULL;
+}
+
+static bool check_name(struct creation *creation)
+{
+    struct slice name = creation->asked->name;
+    const struct meta_image *image = creation->meta->latest;
+    const char *fault = meta_topic_name_fault(name, creation->arena);
+    if (fault != NULL) {
+        refuse(creation, ERR_INVALID_TOPIC_EXCEPTION, fault);
+        return false;
+    }
+    if (slice_is(name, "__cluster_metadata")) {
+        refuse(creation, ERR_INVALID_REQUEST,
+               "Creation of internal topic __cluster_metadata is prohibited.");
+        return false;
+    }
+    if (meta_topic_named(image, name) != NULL) {
+        refuse(creation, ERR_TOPIC_ALREADY_EXISTS,
+               arena_printf(creation->arena, "Topic '%.*s' already exists.", SLICE_ARG(name)));
+        return false;
+    }
+    const struct meta_topic *other = find_collision(image, name);
+    if (other != NULL) {
+        refuse(creation, ERR_INVALID_TOPIC_EXCEPTION,
+               arena_printf(creation->arena, "Topic '%.*s' collides with existing topic: %.*s",
+                            SLICE_ARG(name), SLICE_ARG(other->name)));
+        return false;
+    }
+    return true;
+}
+
+/* ---- configs ---- */
+
+static bool check_configs(struct creation *creation, struct config_layers *ret_layers)
+{
+    const struct create_topics_request_topics *asked = creation->asked;
+    size_t count = (size_t)MAX_OF(asked->configs_count, 0);
+    creation->pairs = ARENA_ARRAY(creation->arena, struct config_pair, count);
+    if (creation->pairs == NULL && count > 0) {
+        refuse(creation, ERR_UNKNOWN_SERVER_ERROR, "memory is out");
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        creation->pairs[i] = (struct config_pair){.name = asked->configs[i].name,
+                                                  .value = asked->configs[i].value};
+        if (slice_is_null(asked->configs[i].value)) {
+            refuse(creation, ERR_INVALID_CONFIG,
+                   arena_printf(creation->arena, "Null value not supported for topic configs: %.*s",
+                                SLICE_ARG(asked->configs[i].name)));
+            return false;
+        }
+    }
+    *ret_layers = (struct config_layers){.topic = {.at = creation->pairs, .count = count}};
+    struct text error;
+    text_init(&error, ERROR_TEXT_MAX);
+    bool fine = topic_config_check(creation->meta->config, ret_layers, &error);
+    if (!fine)
+        refuse(creation, ERR_INVALID_CONFIG,
+               arena_printf(creation->arena, "%s", error.data != NULL ? error.data : ""));
+    text_fini(&error);
+    return fine;
+}
+
+/* ---- placement ---- */
+
+static int brokers_count(const struct meta_image *image, bool unfenced_only)
+{
+    int count = 0;
+    struct pmap_iterator brokers;
+    struct pmap_entry entry;
+    pmap_iterate(image->brokers, (struct slice){0}, &brokers);
+    while (pmap_next(&brokers, &entry))
+        if (!unfenced_only || !((const struct meta_broker *)entry.value)->fenced)
+            count++;
+    return count;
+}
+
+static bool check_counts(struct creation *creation, int32_t *ret_partitions, int16_t *ret_factor)
+{
+    const struct create_topics_request_topics *asked = creation->asked;
+    const struct node_config *config = creation->meta->config;
+    if (asked->replication_factor < -1 || asked->replication_factor == 0) {
+        refuse(creation, ERR_INVALID_REPLICATION_FACTOR,
+               "Replication factor must be larger than 0, or -1 to use the default value.");
+        return false;
+    }
+    if (asked->num_partitions < -1 || asked->num_partitions == 0) {
+        refuse(creation, ERR_INVALID_PARTITIONS,
+               "Number of partitions was set to an invalid non-positive value.");
+        return false;
+    }
+    *ret_partitions = asked->num_partitions == -1 ? config->num_partitions : asked->num_partitions;
+    *ret_factor = asked->replication_factor == -1 ? config->default_replication_factor
+                                                  : asked->replication_factor;
+    int brokers = brokers_count(creation->meta->latest, false);
+    if (*ret_factor > brokers) {
+        refuse(creation, ERR_INVALID_REPLICATION_FACTOR,
+               arena_printf(creation->arena,
+                            "Unable to replicate the partition %d time(s): The target replication "
+                            "factor of %d cannot be reached because only %d broker(s) are "
+                            "registered.",
+                            *ret_factor, *ret_factor, brokers));
+        return false;
+    }
+    if (brokers_count(creation->meta->latest, true) == 0) {
+        refuse(creation, ERR_INVALID_REPLICATION_FACTOR,
+               arena_printf(creation->arena,
+                            "Unable to replicate the partition %d time(s): All brokers are "
+                            "currently fenced.",
+                            *ret_factor));
+        return false;
+    }
+    return true;
+}
+
+static const struct create_topics_request_topics_assignments *
+find_assignment(const struct create_topics_request_topics *asked, int32_t partition)
+{
+    for (int32_t i = 0; i < asked->assignments_count; i++)
+        if (asked->assignments[i].partition_index == partition)
+            return &asked->assignments[i];
+    return NULL;
+}
+
+/* The sentence about one manual assignment, or NULL. */
+static const char *assignment_fault(struct creation *creation,
+                                    const struct create_topics_request_topics_assignments *given,
+                                    int32_t factor)
+{
+    struct arena *arena = creation->arena;
+    if (given->broker_ids_count <= 0)
+        return "The manual partition assignment includes an empty replica list.";
+    for (int32_t i = 0; i < given->broker_ids_count; i++) {
+        for (int32_t j = 0; j < i; j++)
+            if (given->broker_ids[i] == given->broker_ids[j])
+                return arena_printf(arena,
+                                    "The manual partition assignment includes the broker %d more "
+                                    "than once.",
+                                    given->broker_ids[i]);
+        if (meta_broker_find(creation->meta->latest, given->broker_ids[i]) == NULL)
+            return arena_printf(arena,
+                                "The manual partition assignment includes broker %d, but no such "
+                                "broker is registered.",
+                                given->broker_ids[i]);
+    }
+    if (given->broker_ids_count != factor)
+        return arena_printf(arena,
+                            "The manual partition assignment includes a partition with %d "
+                            "replica(s), but this is not consistent with previous partitions, "
+                            "which have %d replica(s).",
+                            given->broker_ids_count, factor);
+    return NULL;
+}
+
+static bool check_assignments(struct creation *creation, int32_t *ret_partitions,
+                              int16_t *ret_factor)
+{
+    const struct create_topics_request_topics *asked = creation->asked;
+    if (asked->replication_factor != -1) {
+        refuse(creation, ERR_INVALID_REQUEST,
+               "A manual partition assignment was specified, but replication factor was not set "
+               "to -1.");
+        return false;
+    }
+    if (asked->num_partitions != -1) {
+        refuse(creation, ERR_INVALID_REQUEST,
+               "A manual partition assignment was specified, but numPartitions was not set to "
+               "-1.");
+        return false;
+    }
+    int32_t factor = asked->assignments[0].broker_ids_count;
+    for (int32_t i = 0; i < asked->assignments_count; i++) {
+        const struct create_topics_request_topics_assignments *given = &asked->assignments[i];
+        const char *fault = NULL;
+        if (find_assignment(asked, given->partition_index) != given)
+            fault = arena_printf(creation->arena,
+                                 "Found multiple manual partition assignments for partition %d",
+                                 given->partition_index);
+        if (fault == NULL)
+            fault = assignment_fault(creation, given, factor);
+        if (fault == NULL && find_assignment(asked, i) == NULL)
+            fault = "partitions should be a consecutive 0-based integer sequence";
+        if (fault != NULL) {
+            refuse(creation, ERR_INVALID_REPLICA_ASSIGNMENT, fault);
+            return false;
+        }
+    }
+    *ret_partitions = asked->assignments_count;
+    *ret_factor = (int16_t)factor;
+    return true;
+}
+
+/* ---- records ---- */
+
+static struct uuid random_topic_id(void)
+{
+    uint8_t random[16];
+    struct uuid id;
+    do
+        sys_entropy(random, sizeof random);
+    while (!uuid_from_random(random, &id));
+    return id;
+}
+
+/* The directory of this node that a new partition goes to: in turn. */
+static struct uuid pick_directory(const struct meta *meta, int64_t turn)
+{
+    return meta->options.dirs[turn % meta->options.dir_count].identity.directory_id;
+}
+
+static void add_partition(struct creation *creation, struct meta_records *records, struct uuid id,
+                          int32_t index)
+{
+    struct meta *meta = creation->meta;
+    struct partition_record *record = ARENA_NEW(creation->arena, struct partition_record);
+    int32_t *replicas = ARENA_NEW(creation->arena, int32_t);
+    struct uuid *directory = ARENA_NEW(creation->arena, struct uuid);
+    if (record == NULL || replicas == NULL || directory == NULL) {
+        records->failed = true;
+        return;
+    }
+    *replicas = meta->config->node_id;
+    *directory = pick_directory(meta, meta->latest->partition_count + index);
+    *record = partition_record_default;
+    record->partition_id = index;
+    record->topic_id = id;
+    record->replicas = replicas;
+    record->replicas_count = 1;
+    record->isr = replicas;
+    record->isr_count = 1;
+    record->leader = meta->config->node_id;
+    record->leader_epoch = 0;
+    record->partition_epoch = 0;
+    record->directories = directory;
+    record->directories_count = 1;
+    meta_records_add(records, &wire_partition_record, 2, record);
+}
+
+static void add_topic(struct creation *creation, struct meta_records *records, struct uuid id,
+                      int32_t partitions)
+{
+    struct topic_record *topic = ARENA_NEW(creation->arena, struct topic_record);
+    struct config_record *configs = ARENA_ARRAY(creation->arena, struct config_record,
+                                                (size_t)MAX_OF(creation->asked->configs_count, 0));
+    struct clear_elr_record *clear = ARENA_NEW(creation->arena, struct clear_elr_record);
+    if (topic == NULL || clear == NULL) {
+        records->failed = true;
+        return;
+    }
+    *topic = (struct topic_record){.name = creation->asked->name, .topic_id = id};
+    meta_records_add(records, &wire_topic_record, 0, topic);
+    bool sets_min_isr = false;
+    for (int32_t i = 0; i < creation->asked->configs_count; i++) {
+        configs[i] = (struct config_record){
+            .resource_type = META_CONFIG_TOPIC,
+            .resource_name = creation->asked->name,
+            .name = creation->pairs[i].name,
+            .value = creation->pairs[i].value,
+        };
+        sets_min_isr = sets_min_isr || slice_is(configs[i].name, "min.insync.replicas");
+        meta_records_add(records, &wire_config_record, 0, &configs[i]);
+    }
+    if (sets_min_isr && meta_feature(creation->meta->latest, "eligible.leader.replicas.version") > 0) {
+        clear->topic_name = creation->asked->name;
+        meta_records_add(records, &wire_clear_elr_record, 0, clear);
+    }
+    for (int32_t i = 0; i < partitions; i++)
+        add_partition(creation, records, id, i);
+}
+
+/* ---- the answer's configs ---- */
+
+struct described {
+    struct arena *arena;
+    struct create_topics_response_topics_configs *at;
+    int32_t count;
+    int32_t capacity;
+};
+
+static bool on_entry(void *context, const struct config_entry *entry)
+{
+    struct described *described = context;
+    if (described->count == described->capacity)
+        return false;
+    described->at[described->count++] = (struct create_topics_response_topics_configs){
+        .name = arena_copy(described->arena, entry->name),
+        .value = arena_copy(described->arena, entry->value),
+        .read_only = entry->read_only,
+        .config_source = (int8_t)entry->source,
+        .is_sensitive = entry->sensitive,
+    };
+    return true;
+}
+
+static void describe_configs(struct creation *creation, const struct config_layers *layers)
+{
+    struct described described = {.arena = creation->arena, .capacity = 128};
+    described.at = ARENA_ARRAY(creation->arena, struct create_topics_response_topics_configs,
+                               (size_t)described.capacity);
+    if (creation->version < 5 || described.at == NULL)
+        return;
+    topic_config_describe(creation->meta->config, layers, (struct slice){0}, on_entry, &described);
+    creation->answer->configs = described.at;
+    creation->answer->configs_count = described.count;
+}
+
+/* ---- one topic, then all ---- */
+
+static void create_one(struct creation *creation, struct meta_records *records)
+{
+    struct config_layers layers;
+    int32_t partitions;
+    int16_t factor;
+    if (!check_name(creation) || !check_configs(creation, &layers))
+        return;
+    bool manual = creation->asked->assignments_count > 0;
+    if (!(manual ? check_assignments(creation, &partitions, &factor)
+                 : check_counts(creation, &partitions, &factor)))
+        return;
+    int64_t after = records->count + (int64_t)partitions + 2;
+    if (after > RECORDS_PER_REQUEST_MAX) {
+        refuse(creation, ERR_POLICY_VIOLATION,
+               "Excessively large number of partitions per request.");
+        return;
+    }
+    struct uuid id = random_topic_id();
+    creation->answer->num_partitions = creation->version >= 5 ? partitions : -1;
+    creation->answer->replication_factor = creation->version >= 5 ? factor : -1;
+    creation->answer->topic_id = id;
+    describe_configs(creation, &layers);
+    if (creation->request->validate_only)
+        creation->answer->topic_id = uuid_zero;
+    else
+        add_topic(creation, records, id, partitions);
+}
+
+static bool is_repeated(const struct create_topics_request *request, int32_t index)
+{
+    for (int32_t i = 0; i < request->topics_count; i++)
+        if (i != index && slice_equal(request->topics[i].name, request->topics[index].name))
+            return true;
+    return false;
+}
+
+static bool was_answered(const struct create_topics_response *response, struct slice name)
+{
+    for (int32_t i = 0; i < response->topics_count; i++)
+        if (slice_equal(response->topics[i].name, name))
+            return true;
+    return false;
+}
+
+void meta_create_topics(struct meta *meta, struct peer_call *call)
+{
+    const struct create_topics_request *request = call->request;
+    struct arena *arena = &call->arena;
+    struct meta_records records;
+    meta_records_init(&records, arena);
+    struct create_topics_response *response = ARENA_NEW(arena, struct create_topics_response);
+    struct create_topics_response_topics *topics = ARENA_ARRAY(
+        arena, struct create_topics_response_topics, (size_t)MAX_OF(request->topics_count, 0));
+    if (response == NULL || (topics == NULL && request->topics_count > 0)) {
+        peer_answer(meta->shard, call, ERR_UNKNOWN_SERVER_ERROR, NULL);
+        return;
+    }
+    *response = create_topics_response_default;
+    response->topics = topics;
+    response->topics_count = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        bool repeated = is_repeated(request, i);
+        if (repeated && was_answered(response, request->topics[i].name))
+            continue;
+        struct creation creation = {.meta = meta,
+                                    .arena = arena,
+                                    .request = request,
+                                    .asked = &request->topics[i],
+                                    .answer = &topics[response->topics_count++],
+                                    .version = call->api_version};
+        *creation.answer = create_topics_response_topics_default;
+        creation.answer->name = request->topics[i].name;
+        if (repeated)
+            refuse(&creation, ERR_INVALID_REQUEST, "Duplicate topic name.");
+        else
+            create_one(&creation, &records);
+    }
+    meta_commit(meta, &records, call, response);
+}
+
+/* ---- deletion ---- */
+
+struct deletion {
+    struct meta *meta;
+    struct arena *arena;
+    struct meta_records records;
+    struct delete_topics_response_responses *answers;
+    int32_t count;
+    int version;
+};
+
+static void delete_one(struct deletion *deletion, struct slice name, struct uuid id)
+{
+    const struct meta_image *image = deletion->meta->latest;
+    struct delete_topics_response_responses *answer = &deletion->answers[deletion->count++];
+    *answer = delete_topics_response_responses_default;
+    answer->name = name;
+    answer->topic_id = id;
+    bool by_name = !slice_is_null(name);
+    const struct meta_topic *topic =
+        by_name ? meta_topic_named(image, name) : meta_topic_by_id(image, id);
+    if (!deletion->meta->config->delete_topic_enable) {
+        answer->error_code = ERR_TOPIC_DELETION_DISABLED;
+        return;
+    }
+    if (topic == NULL) {
+        answer->error_code = by_name ? ERR_UNKNOWN_TOPIC_OR_PARTITION : ERR_UNKNOWN_TOPIC_ID;
+        answer->error_message = slice_of_text(
+            by_name ? "This server does not host this topic-partition."
+                    : "This server does not host this topic ID.");
+        return;
+    }
+    answer->name = arena_copy(deletion->arena, topic->name);
+    answer->topic_id = topic->id;
+    struct remove_topic_record *record = ARENA_NEW(deletion->arena, struct remove_topic_record);
+    if (record != NULL)
+        record->topic_id = topic->id;
+    meta_records_add(&deletion->records, &wire_remove_topic_record, 0, record);
+}
+
+/* The same topic twice in one request, by name or id. */
+static bool deletes_twice(const struct deletion *deletion, struct slice name, struct uuid id)
+{
+    for (int32_t i = 0; i < deletion->count; i++) {
+        const struct delete_topics_response_responses *answer = &deletion->answers[i];
+        if ((!slice_is_null(name) && slice_equal(answer->name, name)) ||
+            (!uuid_is_zero(id) && uuid_equal(answer->topic_id, id)))
+            return true;
+    }
+    return false;
+}
+
+static void delete_checked(struct deletion *deletion, struct slice name, struct uuid id)
+{
+    if (deletes_twice(deletion, name, id)) {
+        for (int32_t i = 0; i < deletion->count; i++) {
+            struct delete_topics_response_responses *answer = &deletion->answers[i];
+            if (slice_equal(answer->name, name) || uuid_equal(answer->topic_id, id)) {
+                answer->error_code = ERR_INVALID_REQUEST;
+                answer->error_message = slice_of_text(
+                    slice_is_null(name) ? "Duplicate topic id." : "Duplicate topic name.");
+            }
+        }
+        return;
+    }
+    delete_one(deletion, name, id);
+}
+
+void meta_delete_topics(struct meta *meta, struct peer_call *call)
+{
+    const struct delete_topics_request *request = call->request;
+    struct delete_topics_response *response =
+        ARENA_NEW(&call->arena, struct delete_topics_response);
+    struct deletion deletion = {.meta = meta, .arena = &call->arena, .version = call->api_version};
+    int32_t asked = MAX_OF(request->topics_count, 0) + MAX_OF(request->topic_names_count, 0);
+    deletion.answers = ARENA_ARRAY(&call->arena, struct delete_topics_response_responses,
+                                   (size_t)asked);
+    meta_records_init(&deletion.records, &call->arena);
+    if (response == NULL || (deletion.answers == NULL && asked > 0)) {
+        peer_answer(meta->shard, call, ERR_UNKNOWN_SERVER_ERROR, NULL);
+        return;
+    }
+    for (int32_t i = 0; i < request->topic_names_count; i++)
+        delete_checked(&deletion, request->topic_names[i], uuid_zero);
+    for (int32_t i = 0; i < request->topics_count; i++)
+        delete_checked(&deletion, request->topics[i].name, request->topics[i].topic_id);
+    /* A topic named twice is not deleted at all. */
+    struct meta_records records;
+    meta_records_init(&records, &call->arena);
+    for (int32_t i = 0; i < deletion.records.count; i++) {
+        const struct remove_topic_record *record = deletion.records.at[i].record;
+        for (int32_t j = 0; j < deletion.count; j++)
+            if (deletion.answers[j].error_code == ERR_NONE &&
+                uuid_equal(deletion.answers[j].topic_id, record->topic_id))
+                meta_records_add(&records, &wire_remove_topic_record, 0, record);
+    }
+    *response = delete_topics_response_default;
+    response->responses = deletion.answers;
+    response->responses_count = deletion.count;
+    meta_commit(meta, &records, call, response);
+}
