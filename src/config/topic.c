@@ -10,6 +10,11 @@
 
 /* ---- one key's value ---- */
 
+static const struct config_row *topic_row(struct slice name)
+{
+    return config_row_find(CONFIG_TOPIC, (const char *)name.data, name.size);
+}
+
 static struct slice layer_text(const struct node_config *config,
                                const struct config_layers *layers, const char *name)
 {
@@ -205,8 +210,7 @@ static void apply_topic(const struct config_pairs *pairs, struct topic_config *c
     static const char internal_segment[] = "internal.segment.bytes";
     for (size_t i = 0; i < pairs->count; i++) {
         struct slice name = pairs->at[i].name;
-        const struct config_row *row =
-            config_row_find(CONFIG_TOPIC, (const char *)name.data, name.size);
+        const struct config_row *row = topic_row(name);
         if (row != NULL && !row->internal)
             apply(row, pairs, config);
     }
@@ -229,29 +233,49 @@ void topic_config_make(const struct node_config *node, const struct config_layer
 
 /* ---- checks ---- */
 
+/* All nulls are named in one sentence. */
+static bool check_nulls(struct config_pairs pairs, struct text *error)
+{
+    const char *before = "Null value not supported for topic configs: ";
+    bool ok = true;
+    for (size_t i = 0; i < pairs.count; i++) {
+        if (!slice_is_null(pairs.at[i].value))
+            continue;
+        text_printf(error, "%s%.*s", before, SLICE_ARG(pairs.at[i].name));
+        before = ",";
+        ok = false;
+    }
+    return ok;
+}
+
+/* In Kafka's order: nulls, then names, then values. */
+static bool check_pairs(struct config_pairs pairs, struct text *error)
+{
+    struct config_value value;
+    if (!check_nulls(pairs, error))
+        return false;
+    for (size_t i = 0; i < pairs.count; i++) {
+        if (topic_row(pairs.at[i].name) != NULL)
+            continue;
+        text_printf(error, "Unknown topic config name: %.*s", SLICE_ARG(pairs.at[i].name));
+        return false;
+    }
+    for (size_t i = 0; i < pairs.count; i++)
+        if (!config_value_parse(topic_row(pairs.at[i].name), pairs.at[i].value, &value, error))
+            return false;
+    return true;
+}
+
 bool topic_config_check_pair(struct config_pair pair, struct text *error)
 {
-    const struct config_row *row =
-        config_row_find(CONFIG_TOPIC, (const char *)pair.name.data, pair.name.size);
-    struct config_value value;
-    if (row == NULL) {
-        text_printf(error, "Unknown topic config name: %.*s", SLICE_ARG(pair.name));
-        return false;
-    }
-    if (slice_is_null(pair.value)) {
-        text_printf(error, "Null value not supported for topic configs: %.*s",
-                    SLICE_ARG(pair.name));
-        return false;
-    }
-    return config_value_parse(row, pair.value, &value, error);
+    return check_pairs((struct config_pairs){.at = &pair, .count = 1}, error);
 }
 
 bool topic_config_check(const struct node_config *node, const struct config_layers *layers,
                         struct text *error)
 {
-    for (size_t i = 0; i < layers->topic.count; i++)
-        if (!topic_config_check_pair(layers->topic.at[i], error))
-            return false;
+    if (!check_pairs(layers->topic, error))
+        return false;
     struct topic_config config;
     topic_config_make(node, layers, &config);
     if (config.min_compaction_lag_ms > config.max_compaction_lag_ms) {

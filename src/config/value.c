@@ -197,7 +197,7 @@ static bool check_range(const struct config_row *row, const struct config_value 
 {
     double number = row->type == CONFIG_DOUBLE ? value->real : (double)value->number;
     bool off = row->check == CHECK_RANGE_OR && value->number == -1;
-    if (off || (number >= row->min && number <= row->max))
+    if (off || !(number < row->min || number > row->max)) /* NaN passes, as in Java */
         return true;
     char why[128];
     char low[32];
@@ -243,16 +243,6 @@ static bool check_word(const struct config_row *row, struct slice word, struct t
     return refuse(row, word, why, error);
 }
 
-/* True when the list has the part a second time, before `end`. */
-static bool is_repeated(struct slice list, struct slice part)
-{
-    struct slice candidate;
-    while (config_list_next(&list, &candidate) && candidate.data < part.data)
-        if (slice_equal(candidate, part))
-            return true;
-    return false;
-}
-
 static bool check_list_parts(const struct config_row *row, struct slice list, struct text *error)
 {
     struct slice rest = list;
@@ -263,11 +253,6 @@ static bool check_list_parts(const struct config_row *row, struct slice list, st
         if (part.size == 0) {
             if (error != NULL)
                 text_printf(error, "Configuration '%s' values must not be empty.", row->name);
-            return false;
-        }
-        if (is_repeated(list, part)) {
-            if (error != NULL)
-                text_printf(error, "Configuration '%s' values must not be duplicated.", row->name);
             return false;
         }
         if (row->check == CHECK_WORDS && !check_word(row, part, error))
@@ -292,6 +277,46 @@ static bool is_throttled_pair(struct slice pair)
            broker.size > 0 && digits_of(broker) == broker.size;
 }
 
+/* True when the list has the part before that place already. */
+static bool is_repeated(struct slice list, struct slice part)
+{
+    struct slice candidate;
+    while (config_list_next(&list, &candidate) && candidate.data < part.data)
+        if (slice_equal(candidate, part))
+            return true;
+    return false;
+}
+
+/* Lists of words name each once, as Kafka keeps them. */
+static void print_list(const struct config_row *row, struct slice list, const char *separator,
+                       struct text *out)
+{
+    struct slice rest = list;
+    struct slice part;
+    const char *before = "";
+    while (config_list_next(&rest, &part)) {
+        if (row->check == CHECK_WORDS && is_repeated(list, part))
+            continue;
+        text_printf(out, "%s", before);
+        text_add(out, part);
+        before = separator;
+    }
+}
+
+/* Kafka shows the list as Java prints one. */
+static bool refuse_throttled(const struct config_row *row, struct slice list, struct text *error)
+{
+    if (error == NULL)
+        return false;
+    text_printf(error, "Invalid value [");
+    print_list(row, list, ", ", error);
+    text_printf(error,
+                "] for configuration %s: %s must be the literal '*' or a list of replicas in the "
+                "following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+                row->name, row->name);
+    return false;
+}
+
 static bool check_throttled(const struct config_row *row, struct slice list, struct text *error)
 {
     struct slice rest = list;
@@ -299,14 +324,9 @@ static bool check_throttled(const struct config_row *row, struct slice list, str
     if (list.size == 0 || slice_is(list, "*"))
         return true;
     while (config_list_next(&rest, &part)) {
-        if (is_throttled_pair(part))
-            continue;
-        char why[256];
-        snprintf(why, sizeof why,
-                 "%s must be the literal '*' or a list of replicas in the following format: "
-                 "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
-                 row->name);
-        return refuse(row, list, why, error);
+        bool trailing = part.size == 0 && slice_is_null(rest);
+        if (!trailing && !is_throttled_pair(part))
+            return refuse_throttled(row, list, error);
     }
     return true;
 }
@@ -420,16 +440,6 @@ struct config_value config_value_default(const struct config_row *row)
     return value;
 }
 
-static void print_list(struct slice list, struct text *out)
-{
-    struct slice part;
-    const char *comma = "";
-    while (config_list_next(&list, &part)) {
-        text_printf(out, "%s", comma);
-        text_add(out, part);
-        comma = ",";
-    }
-}
 
 void config_value_print(const struct config_row *row, const struct config_value *value,
                         struct text *out)
@@ -449,7 +459,7 @@ void config_value_print(const struct config_row *row, const struct config_value 
         print_double(value->real, out);
         break;
     case CONFIG_LIST:
-        print_list(value->text, out);
+        print_list(row, value->text, ",", out);
         break;
     case CONFIG_STRING:
     case CONFIG_CLASS:

@@ -168,6 +168,10 @@ static void each_and_together(void **state)
     static const struct config_pair unknown[] = {PAIR("no.such.key", "1")};
     static const struct config_pair broker_key[] = {PAIR("log.segment.bytes", "1048576")};
     static const struct config_pair null[] = {{.name = SLICE_LIT("retention.ms")}};
+    static const struct config_pair nulls[] = {
+        PAIR("no.such.key", "1"), {.name = SLICE_LIT("a")}, {.name = SLICE_LIT("b")}};
+    static const struct config_pair both[] = {PAIR("segment.bytes", "14"),
+                                              PAIR("no.such.key", "1")};
     static const struct config_pair small[] = {PAIR("segment.bytes", "14")};
     static const struct config_pair lags[] = {PAIR("min.compaction.lag.ms", "10"),
                                               PAIR("max.compaction.lag.ms", "5")};
@@ -176,6 +180,8 @@ static void each_and_together(void **state)
     checks(unknown, 1, "Unknown topic config name: no.such.key");
     checks(broker_key, 1, "Unknown topic config name: log.segment.bytes");
     checks(null, 1, "Null value not supported for topic configs: retention.ms");
+    checks(nulls, 3, "Null value not supported for topic configs: a,b");
+    checks(both, 2, "Unknown topic config name: no.such.key");
     checks(small, 1,
            "Invalid value 14 for configuration segment.bytes: Value must be at least 1048576");
     checks(lags, 2,

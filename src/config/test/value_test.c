@@ -90,6 +90,7 @@ static void doubles(void **state)
     prints(ratio, "1", "1.0");
     prints(ratio, "0.05d", "0.05");
     prints(ratio, "5e-4", "5.0E-4");
+    prints(ratio, "NaN", "NaN");
     prints(rate, "12345678", "1.2345678E7");
     prints(rate, "1.7976931348623157E308", "1.7976931348623157E308");
     prints(rate, "100", "100.0");
@@ -126,14 +127,17 @@ static void lists(void **state)
     refused(topic_row("cleanup.policy"), "compact,never",
             "Invalid value never for configuration cleanup.policy: String must be one of: compact, "
             "delete");
-    refused(topic_row("cleanup.policy"), "compact,compact",
-            "Configuration 'cleanup.policy' values must not be duplicated.");
+    prints(topic_row("cleanup.policy"), "compact, delete ,compact", "compact,delete");
+    prints(topic_row("leader.replication.throttled.replicas"), "0:1 , 0:1", "0:1,0:1");
+    prints(topic_row("leader.replication.throttled.replicas"), "0:1,", "0:1,");
+    refused(topic_row("cleanup.policy"), ",never",
+            "Configuration 'cleanup.policy' values must not be empty.");
     refused(topic_row("cleanup.policy"), "compact,",
             "Configuration 'cleanup.policy' values must not be empty.");
     prints(topic_row("leader.replication.throttled.replicas"), "0:1,1:2", "0:1,1:2");
     prints(topic_row("leader.replication.throttled.replicas"), "*", "*");
     refused(topic_row("leader.replication.throttled.replicas"), "0:1,x",
-            "Invalid value 0:1,x for configuration leader.replication.throttled.replicas: "
+            "Invalid value [0:1, x] for configuration leader.replication.throttled.replicas: "
             "leader.replication.throttled.replicas must be the literal '*' or a list of replicas "
             "in the following format: "
             "[partitionId]:[brokerId],[partitionId]:[brokerId],...");
