@@ -218,9 +218,29 @@ static void refuse_waiting(struct log *log)
     }
 }
 
+static void report_idle(struct log *log)
+{
+    void (*on_idle)(void *) = log->on_idle;
+    if (on_idle == NULL || !list_is_empty(&log->appends))
+        return;
+    log->on_idle = NULL;
+    on_idle(log->on_idle_context);
+}
+
+void log_when_idle(struct log *log, void (*on_idle)(void *), void *context)
+{
+    log->on_idle = on_idle;
+    log->on_idle_context = context;
+    if (log->flush_job == NULL && list_is_empty(&log->flushes))
+        report_idle(log);
+}
+
 void log_flush_next(struct log *log)
 {
-    bool wanted = !list_is_empty(&log->flushes) || !list_is_empty(&log->sealed);
+    bool wanted = !list_is_empty(&log->flushes) ||
+                  (!list_is_empty(&log->sealed) && log->on_idle == NULL);
+    if (!wanted && log->flush_job == NULL)
+        report_idle(log);
     if (!wanted || log->flush_job != NULL)
         return;
     struct log_flush_job *flush = log->offline ? NULL : calloc(1, sizeof *flush);

@@ -80,6 +80,8 @@ struct log {
     struct list flushes;             /* wait for the next fdatasync */
     struct log_flush_job *flush_job; /* the one under way, or NULL */
     struct list sealed;              /* rolled segments whose upkeep is not done: log_sealed */
+    void (*on_idle)(void *);         /* who waits for nothing to be under way, or NULL */
+    void *on_idle_context;
     bool folder_changed;             /* segments were made since the folder was synced */
 };
 

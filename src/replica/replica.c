@@ -1,0 +1,234 @@
+/* A leader's appends and its high watermark; see the header. With one replica the high watermark is the
+ * end of what was written, or of what was synced where a flush is due. On the partition's shard. */
+#include "replica/replica_int.h"
+
+#include "base/always.h"
+
+enum err replica_check(const struct replica *replica)
+{
+    switch (replica->state) {
+    case REPLICA_LEADER:
+        return log_is_offline(replica->log) ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
+    case REPLICA_OFFLINE:
+        return ERR_KAFKA_STORAGE_ERROR;
+    case REPLICA_OPENING:
+    case REPLICA_IDLE:
+    case REPLICA_CLOSING:
+        return ERR_NOT_LEADER_OR_FOLLOWER;
+    }
+    return ERR_NOT_LEADER_OR_FOLLOWER;
+}
+
+bool replica_wait_open(struct replica *replica, struct replica_waiter *waiter)
+{
+    if (replica->state != REPLICA_OPENING)
+        return false;
+    list_add_tail(&replica->waiting_open, &waiter->link);
+    return true;
+}
+
+void replica_wait_data(struct replica *replica, struct replica_waiter *waiter)
+{
+    list_add_tail(&replica->waiting_data, &waiter->link);
+}
+
+static void wake(struct list *waiting)
+{
+    struct list now;
+    list_init(&now);
+    list_move_all(waiting, &now);
+    struct list *node;
+    while ((node = list_take_first(&now)) != NULL) {
+        struct replica_waiter *waiter = CONTAINER_OF(node, struct replica_waiter, link);
+        waiter->on_ready(waiter);
+    }
+}
+
+static void append_finish(struct replica_append *append, enum err err)
+{
+    struct replica *replica = append->replica;
+    append->err = err;
+    append->log_start_offset = replica->log != NULL ? log_start_offset(replica->log) : -1;
+    append->on_done(append);
+    replica_end(replica);
+}
+
+void replica_wake_all(struct replica *replica)
+{
+    struct list now;
+    list_init(&now);
+    list_move_all(&replica->waiting_commit, &now);
+    struct list *node;
+    while ((node = list_take_first(&now)) != NULL)
+        append_finish(CONTAINER_OF(node, struct replica_append, link),
+                      ERR_NOT_LEADER_OR_FOLLOWER);
+    wake(&replica->waiting_open);
+    wake(&replica->waiting_data);
+}
+
+void replica_init_waiting(struct replica *replica)
+{
+    list_init(&replica->waiting_open);
+    list_init(&replica->waiting_data);
+    list_init(&replica->waiting_commit);
+}
+
+/* ---- the high watermark ---- */
+
+static void answer_committed(struct replica *replica)
+{
+    while (!list_is_empty(&replica->waiting_commit)) {
+        struct replica_append *append =
+            CONTAINER_OF(replica->waiting_commit.next, struct replica_append, link);
+        if (append->log.last_offset >= replica->high_watermark)
+            return;
+        list_remove(&append->link);
+        append_finish(append, ERR_NONE);
+    }
+}
+
+static void raise_high_watermark(struct replica *replica, int64_t offset)
+{
+    if (offset <= replica->high_watermark)
+        return;
+    replica->high_watermark = offset;
+    replica->set->changes++;
+    answer_committed(replica);
+    wake(&replica->waiting_data);
+}
+
+void replica_lead(struct replica *replica, int32_t leader_epoch)
+{
+    replica->state = REPLICA_LEADER;
+    replica->leader_epoch = leader_epoch;
+    raise_high_watermark(replica, log_end_offset(replica->log));
+}
+
+/* ---- flushing by time ---- */
+
+static void on_timed_flush(struct log_flush *flush)
+{
+    role_now_on_shard();
+    struct replica *replica = CONTAINER_OF(flush, struct replica, timed_flush);
+    replica->timed_flush_runs = false;
+    replica->set->changes++;
+    replica_end(replica);
+}
+
+static void on_flush_due(struct shard *shard, struct shard_timer *timer)
+{
+    role_now_on_shard();
+    (void)shard;
+    struct replica *replica = CONTAINER_OF(timer, struct replica, flush_timer);
+    if (replica->timed_flush_runs || replica->log == NULL)
+        return;
+    replica->timed_flush_runs = true;
+    replica->unflushed_records = 0;
+    replica->timed_flush = (struct log_flush){.on_done = on_timed_flush};
+    replica_begin(replica);
+    log_flush_submit(replica->log, &replica->timed_flush);
+}
+
+static void consider_timed_flush(struct replica *replica)
+{
+    if (replica->config.flush_ms == INT64_MAX || shard_timer_is_running(&replica->flush_timer))
+        return;
+    replica->flush_timer.on_expired = on_flush_due;
+    shard_timer_start(replica->set->shard, &replica->flush_timer, replica->config.flush_ms);
+}
+
+/* ---- appending ---- */
+
+/* Written (and synced, where that was due): answered, or left to wait for the high watermark. */
+static void append_settled(struct replica_append *append)
+{
+    struct replica *replica = append->replica;
+    if (append->acks == -1 && append->log.last_offset >= replica->high_watermark) {
+        list_add_tail(&replica->waiting_commit, &append->link);
+        return;
+    }
+    append_finish(append, ERR_NONE);
+}
+
+static void on_flushed(struct log_flush *flush)
+{
+    role_now_on_shard();
+    struct replica_append *append = CONTAINER_OF(flush, struct replica_append, flush);
+    struct replica *replica = append->replica;
+    replica->set->changes++;
+    if (flush->err != ERR_NONE) {
+        append_finish(append, flush->err);
+        return;
+    }
+    raise_high_watermark(replica, flush->end);
+    append_settled(append);
+}
+
+static void on_written(struct log_append *log_append)
+{
+    role_now_on_shard();
+    struct replica_append *append = CONTAINER_OF(log_append, struct replica_append, log);
+    struct replica *replica = append->replica;
+    if (log_append->err != ERR_NONE) {
+        append_finish(append, log_append->err);
+        return;
+    }
+    if (log_append->duplicate) {
+        append_settled(append);
+        return;
+    }
+    replica->unflushed_records += append->record_count;
+    if (replica->unflushed_records >= replica->config.flush_messages) {
+        replica->unflushed_records = 0;
+        append->flush = (struct log_flush){.on_done = on_flushed};
+        log_flush_submit(replica->log, &append->flush);
+        return;
+    }
+    consider_timed_flush(replica);
+    raise_high_watermark(replica, log_append->last_offset + 1);
+    append_settled(append);
+}
+
+void replica_append(struct replica *replica, struct replica_append *append)
+{
+    append->replica = replica;
+    list_init(&append->link);
+    replica_begin(replica);
+    enum err err = replica_check(replica);
+    int32_t needed = MIN_OF(replica->config.min_insync_replicas, replica->replica_count);
+    if (err == ERR_NONE && append->acks == -1 && replica->isr_count < needed)
+        err = ERR_NOT_ENOUGH_REPLICAS;
+    if (err != ERR_NONE) {
+        append_finish(append, err);
+        return;
+    }
+    append->log.leader_epoch = replica->leader_epoch;
+    append->log.keeps_offsets = false;
+    append->log.on_done = on_written;
+    log_append_submit(replica->log, &append->log);
+}
+
+/* ---- reading ---- */
+
+int64_t replica_last_stable_offset(const struct replica *replica)
+{
+    int64_t unstable = log_first_unstable_offset(replica->log);
+    return MIN_OF(unstable, replica->high_watermark);
+}
+
+int64_t replica_read_bound(const struct replica *replica, bool read_committed)
+{
+    return read_committed ? replica_last_stable_offset(replica) : replica->high_watermark;
+}
+
+void replica_begin(struct replica *replica)
+{
+    replica->operations++;
+}
+
+void replica_end(struct replica *replica)
+{
+    ALWAYS(replica->operations > 0, "%s ended more than it began", replica->name);
+    replica->operations--;
+    replica_close_if_idle(replica);
+}

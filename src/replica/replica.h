@@ -1,0 +1,102 @@
+/* One partition of this node as its leader: the log, the high watermark, and who waits for it. What is
+ * asked while the log is still being opened (after a crash that takes a moment) waits too, so that
+ * clients see a delay instead of errors. On the partition's shard only. */
+#ifndef REPLICA_REPLICA_H
+#define REPLICA_REPLICA_H
+
+#include "base/hash.h"
+#include "log/log.h"
+#include "meta/image.h"
+
+struct replica_set;
+
+enum replica_state {
+    REPLICA_OPENING, /* a worker opens or recovers the log */
+    REPLICA_LEADER,
+    REPLICA_IDLE,    /* open, but somebody else leads, or nobody */
+    REPLICA_OFFLINE, /* the log cannot be used */
+    REPLICA_CLOSING, /* a worker closes or deletes the log */
+};
+
+struct replica {
+    struct hash_node node; /* the set's table, by topic id and partition */
+    struct replica_set *set;
+    struct uuid topic_id;
+    int32_t partition;
+    enum replica_state state;
+    bool doomed; /* its topic is gone: deleted once nothing is under way */
+    struct log *log;
+    int dir_index;
+    char *name; /* "topic-0" */
+    struct topic_config config;
+    int32_t leader_epoch;
+    int32_t isr_count;
+    int32_t replica_count;
+    int64_t high_watermark;
+    int64_t unflushed_records;
+    int operations; /* appends, reads and searches under way */
+
+    struct list waiting_open;   /* replica_waiter */
+    struct list waiting_data;   /* replica_waiter */
+    struct list waiting_commit; /* replica_append, by offset */
+    struct shard_timer flush_timer; /* flush.ms */
+    struct log_flush timed_flush;
+    bool timed_flush_runs;
+    struct shard_job job;
+    struct replica_opening *opening;
+};
+
+/* Somebody who waits for a replica to open, or for more records; one word, once. */
+struct replica_waiter {
+    struct list link; /* itself when it does not wait */
+    void (*on_ready)(struct replica_waiter *);
+};
+static inline void replica_waiter_init(struct replica_waiter *waiter,
+                                       void (*on_ready)(struct replica_waiter *))
+{
+    list_init(&waiter->link);
+    waiter->on_ready = on_ready;
+}
+static inline void replica_waiter_cancel(struct replica_waiter *waiter)
+{
+    list_remove(&waiter->link);
+}
+
+/* Whether records can be appended and read now: ERR_NONE, or ERR_NOT_LEADER_OR_FOLLOWER,
+ * ERR_KAFKA_STORAGE_ERROR. While it opens, ERR_NONE would be a lie: see replica_wait_open. */
+enum err replica_check(const struct replica *);
+/* true: the waiter is told when the replica is open or never will be. false: it need not wait. */
+bool replica_wait_open(struct replica *, struct replica_waiter *) ON(on_shard);
+/* Told at the next rise of the high watermark, or when the replica ends. */
+void replica_wait_data(struct replica *, struct replica_waiter *) ON(on_shard);
+
+struct replica_append;
+typedef void (*replica_append_fn)(struct replica_append *);
+
+/* One batch for one partition; embedded in its owner until on_done. */
+struct replica_append {
+    struct list link; /* waiting_commit */
+    struct log_append log;
+    struct log_flush flush;
+    struct replica *replica;
+    int16_t acks; /* 0, 1, -1 */
+    int32_t record_count;
+    replica_append_fn on_done;
+    enum err err;
+    int64_t log_start_offset;
+};
+
+/* log's in-members, acks, record_count and on_done are set by the caller. on_done follows: for acks 0
+ * and 1 when the batch is written, for -1 when the high watermark passed it. */
+void replica_append(struct replica *, struct replica_append *) ON(on_shard);
+
+/* Upper bound of what a consumer may read: the high watermark, or for read_committed the last stable
+ * offset. */
+int64_t replica_read_bound(const struct replica *, bool read_committed);
+int64_t replica_last_stable_offset(const struct replica *);
+
+/* Brackets around reads and searches: a replica with some under way is not closed. */
+void replica_begin(struct replica *);
+void replica_end(struct replica *) ON(on_shard);
+
+#endif

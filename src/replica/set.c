@@ -1,0 +1,456 @@
+/* Following the image. Only topics whose value changed are looked at, and of those only partitions that
+ * changed. Opening, closing and deleting are jobs of workers; a replica is in the table until the last
+ * of them is done. On its shard. */
+#include "replica/replica_int.h"
+
+#include "base/always.h"
+#include "sys/dir.h"
+#include "sys/entropy.h"
+#include "sys/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FILES_OPEN_MIN 64
+
+/* What an opening's job carries to the worker and back. */
+struct replica_opening {
+    struct log_options options;
+    struct log *log;
+    struct log_recovery recovery;
+    enum err err;
+    int32_t leader_epoch;
+    bool leads;
+    int64_t started_ns;
+};
+
+int replica_shard_of(struct uuid topic_id, int32_t partition, int shard_count)
+{
+    uint64_t hash = slice_hash(slice_of(topic_id.bytes, sizeof topic_id.bytes), 0);
+    return (int)((hash + (uint64_t)(uint32_t)partition) % (uint64_t)shard_count);
+}
+
+/* ---- the table ---- */
+
+struct replica_key {
+    struct uuid topic_id;
+    int32_t partition;
+};
+
+static uint64_t key_hash(const struct replica_key *key)
+{
+    uint64_t hash = slice_hash(slice_of(key->topic_id.bytes, sizeof key->topic_id.bytes), 0);
+    return hash_u64(hash + (uint64_t)(uint32_t)key->partition);
+}
+
+static bool key_matches(const struct hash_node *node, const void *key)
+{
+    const struct replica *replica = CONTAINER_OF(node, const struct replica, node);
+    const struct replica_key *wanted = key;
+    return replica->partition == wanted->partition &&
+           uuid_equal(replica->topic_id, wanted->topic_id);
+}
+
+struct replica *replica_set_find(const struct replica_set *set, struct uuid topic_id,
+                                 int32_t partition)
+{
+    struct replica_key key = {.topic_id = topic_id, .partition = partition};
+    struct hash_node *node = hash_table_find(&set->table, key_hash(&key), key_matches, &key);
+    return node != NULL ? CONTAINER_OF(node, struct replica, node) : NULL;
+}
+
+void replica_set_init(struct replica_set *set)
+{
+    hash_table_init(&set->table);
+}
+
+void replica_set_fini(struct replica_set *set)
+{
+    ALWAYS(set->table.count == 0, "%zu replicas are still open", set->table.count);
+    hash_table_fini(&set->table);
+    log_files_fini(&set->files);
+}
+
+static void settle(struct replica_set *set)
+{
+    if (set->opening_count == 0 && set->closing_count == 0 && set->on_settled != NULL)
+        set->on_settled(set);
+}
+
+static void replica_free(struct replica *replica)
+{
+    struct replica_set *set = replica->set;
+    shard_timer_stop(set->shard, &replica->flush_timer);
+    hash_table_remove(&set->table, &replica->node);
+    stats_add(set->stats, METRIC_PARTITIONS, -1);
+    free(replica->opening);
+    free(replica->name);
+    free(replica);
+}
+
+/* ---- opening ---- */
+
+static void open_run(struct shard_job *job)
+{
+    role_now_on_worker();
+    struct replica *replica = CONTAINER_OF(job, struct replica, job);
+    struct replica_opening *opening = replica->opening;
+    opening->err = log_open(&opening->options, &opening->log, &opening->recovery);
+}
+
+static void report(const struct replica *replica, const struct replica_opening *opening)
+{
+    const struct log_recovery *found = &opening->recovery;
+    if (opening->err != ERR_NONE)
+        journal(JOURNAL_ERROR, "partition_offline", "partition=%s why=\"%s\" offset=%lld",
+                replica->name, found->fault, (long long)found->fault_offset);
+    else if (found->cut_bytes > 0)
+        journal(JOURNAL_WARN, "partition_recovered", "partition=%s cut_bytes=%lld why=\"%s\"",
+                replica->name, (long long)found->cut_bytes, found->fault);
+}
+
+static void open_done(struct shard *shard, struct shard_job *job)
+{
+    role_now_on_shard();
+    struct replica *replica = CONTAINER_OF(job, struct replica, job);
+    struct replica_set *set = replica->set;
+    struct replica_opening *opening = replica->opening;
+    replica->opening = NULL;
+    report(replica, opening);
+    set->opening_count--;
+    if (opening->err != ERR_NONE) {
+        replica->state = REPLICA_OFFLINE;
+        stats_add(set->stats, METRIC_PARTITIONS_OFFLINE, 1);
+    } else {
+        replica->log = opening->log;
+        log_attach(replica->log, shard, &set->files);
+        if (opening->leads)
+            replica_lead(replica, opening->leader_epoch);
+        else
+            replica->state = REPLICA_IDLE;
+    }
+    free(opening);
+    set->changes++;
+    replica_wake_all(replica);
+    replica_close_if_idle(replica);
+    settle(set);
+}
+
+/* Which of the node's directories holds the partition. */
+static int find_dir(const struct replica_set *set, const struct meta_partition *partition,
+                    const char *name)
+{
+    for (int32_t i = 0; i < partition->directory_count; i++)
+        for (int d = 0; d < set->dir_count; d++)
+            if (uuid_equal(set->dirs[d].identity.directory_id, partition->directories[i]))
+                return d;
+    for (int d = 0; d < set->dir_count; d++)
+        if (sys_exists(set->dirs[d].fd, name) == 1)
+            return d;
+    return 0;
+}
+
+static void make_layers(const struct meta_image *image, const struct meta_topic *topic,
+                        struct topic_config *ret_config, const struct node_config *config)
+{
+    struct config_pair pairs[3][64];
+    struct config_pairs lists[3];
+    char id[16];
+    (void)snprintf(id, sizeof id, "%d", config->node_id);
+    const struct meta_config *resources[3] = {
+        meta_config_find(image, META_CONFIG_TOPIC, topic->name),
+        meta_config_find(image, META_CONFIG_BROKER, slice_of_text(id)),
+        meta_config_find(image, META_CONFIG_BROKER, slice_of("", 0)),
+    };
+    for (int i = 0; i < 3; i++) {
+        size_t count = 0;
+        struct pmap_iterator values;
+        struct pmap_entry entry;
+        if (resources[i] != NULL) {
+            pmap_iterate(resources[i]->values, (struct slice){0}, &values);
+            while (count < COUNT_OF(pairs[i]) && pmap_next(&values, &entry))
+                pairs[i][count++] = (struct config_pair){
+                    .name = entry.key, .value = ((const struct meta_text *)entry.value)->text};
+        }
+        lists[i] = (struct config_pairs){.at = pairs[i], .count = count};
+    }
+    struct config_layers layers = {
+        .topic = lists[0], .broker = lists[1], .default_broker = lists[2]};
+    topic_config_make(config, &layers, ret_config);
+}
+
+static void fill_options(struct replica *replica, struct log_options *options)
+{
+    const struct replica_set *set = replica->set;
+    const struct log_dir *dir = &set->dirs[replica->dir_index];
+    struct slice name = slice_of_text(replica->name);
+    *options = (struct log_options){
+        .dir_fd = dir->fd,
+        .name = replica->name,
+        .topic_id = replica->topic_id,
+        .config = replica->config,
+        .recovery_point = checkpoint_get(&dir->recovery_points, name, 0),
+        .log_start_offset = checkpoint_get(&dir->log_starts, name, 0),
+        .clean = dir->was_clean,
+        .wall_ms = shard_wall_ms(set->shard),
+        .producer_expiration_ms = set->config->producer_id_expiration_ms,
+    };
+}
+
+static struct replica *replica_new(struct replica_set *set, const struct meta_topic *topic,
+                                   const struct meta_partition *partition)
+{
+    struct replica *replica = calloc(1, sizeof *replica);
+    struct replica_opening *opening = calloc(1, sizeof *opening);
+    char name[288];
+    (void)snprintf(name, sizeof name, "%.*s-%d", SLICE_ARG(topic->name), partition->id);
+    char *copy = strdup(name);
+    if (replica == NULL || opening == NULL || copy == NULL) {
+        free(replica);
+        free(opening);
+        free(copy);
+        return NULL;
+    }
+    replica->set = set;
+    replica->topic_id = topic->id;
+    replica->partition = partition->id;
+    replica->name = copy;
+    replica->opening = opening;
+    replica_init_waiting(replica);
+    shard_timer_init(&replica->flush_timer, NULL);
+    struct replica_key key = {.topic_id = topic->id, .partition = partition->id};
+    if (!hash_table_insert(&set->table, &replica->node, key_hash(&key))) {
+        free(opening);
+        free(copy);
+        free(replica);
+        return NULL;
+    }
+    stats_add(set->stats, METRIC_PARTITIONS, 1);
+    return replica;
+}
+
+static void take_partition(struct replica *replica, const struct meta_partition *partition)
+{
+    replica->isr_count = partition->isr.count;
+    replica->replica_count = partition->replicas.count;
+}
+
+static void open_replica(struct replica_set *set, const struct meta_image *image,
+                         const struct meta_topic *topic, const struct meta_partition *partition)
+{
+    struct replica *replica = replica_new(set, topic, partition);
+    if (replica == NULL) {
+        journal(JOURNAL_ERROR, "partition_offline", "partition=%.*s-%d why=\"memory is out\"",
+                SLICE_ARG(topic->name), partition->id);
+        return;
+    }
+    make_layers(image, topic, &replica->config, set->config);
+    take_partition(replica, partition);
+    replica->dir_index = find_dir(set, partition, replica->name);
+    replica->opening->leads = partition->leader == set->config->node_id;
+    replica->opening->leader_epoch = partition->leader_epoch;
+    fill_options(replica, &replica->opening->options);
+    replica->state = REPLICA_OPENING;
+    set->opening_count++;
+    replica->job = (struct shard_job){.run = open_run, .on_done = open_done};
+    shard_submit(set->shard, &replica->job);
+}
+
+/* ---- following ---- */
+
+static void change_replica(struct replica *replica, const struct meta_image *image,
+                           const struct meta_topic *topic,
+                           const struct meta_partition *partition)
+{
+    role_now_on_shard();
+    bool leads = partition->leader == replica->set->config->node_id;
+    take_partition(replica, partition);
+    make_layers(image, topic, &replica->config, replica->set->config);
+    if (replica->state == REPLICA_OPENING) {
+        replica->opening->leads = leads;
+        replica->opening->leader_epoch = partition->leader_epoch;
+        return;
+    }
+    if (replica->log == NULL || replica->state == REPLICA_CLOSING)
+        return;
+    log_configure(replica->log, &replica->config);
+    if (leads) {
+        replica_lead(replica, partition->leader_epoch);
+        return;
+    }
+    replica->state = REPLICA_IDLE;
+    replica_wake_all(replica);
+}
+
+static bool is_ours(const struct replica_set *set, const struct meta_partition *partition,
+                    struct uuid topic_id)
+{
+    int shards = shard_set_count(shard_siblings(set->shard));
+    if (replica_shard_of(topic_id, partition->id, shards) != shard_index(set->shard))
+        return false;
+    for (int32_t i = 0; i < partition->replicas.count; i++)
+        if (partition->replicas.at[i] == set->config->node_id)
+            return true;
+    return false;
+}
+
+static void follow_topic(struct replica_set *set, const struct meta_image *image,
+                         const struct meta_topic *topic)
+{
+    struct pmap_iterator partitions;
+    struct pmap_entry entry;
+    pmap_iterate(topic->partitions, (struct slice){0}, &partitions);
+    while (pmap_next(&partitions, &entry)) {
+        const struct meta_partition *partition = entry.value;
+        if (!is_ours(set, partition, topic->id))
+            continue;
+        struct replica *replica = replica_set_find(set, topic->id, partition->id);
+        if (replica == NULL)
+            open_replica(set, image, topic, partition);
+        else
+            change_replica(replica, image, topic, partition);
+    }
+}
+
+static void doom(struct replica *replica)
+{
+    role_now_on_shard();
+    replica->doomed = true;
+    if (replica->state == REPLICA_LEADER)
+        replica->state = REPLICA_IDLE;
+    if (replica->state != REPLICA_OPENING)
+        replica_wake_all(replica);
+    replica_close_if_idle(replica);
+}
+
+static void forget_topic(struct replica_set *set, const struct meta_topic *topic)
+{
+    struct pmap_iterator partitions;
+    struct pmap_entry entry;
+    pmap_iterate(topic->partitions, (struct slice){0}, &partitions);
+    while (pmap_next(&partitions, &entry)) {
+        const struct meta_partition *partition = entry.value;
+        struct replica *replica = replica_set_find(set, topic->id, partition->id);
+        if (replica != NULL)
+            doom(replica);
+    }
+}
+
+void replica_set_follow(struct replica_set *set, const struct meta_image *before,
+                        const struct meta_image *now)
+{
+    struct pmap_iterator topics;
+    struct pmap_entry entry;
+    if (set->stopping)
+        return;
+    if (before != NULL) {
+        pmap_iterate(before->topics_by_id, (struct slice){0}, &topics);
+        while (pmap_next(&topics, &entry))
+            if (pmap_find(now->topics_by_id, entry.key) == NULL)
+                forget_topic(set, entry.value);
+    }
+    bool same_configs = before != NULL && before->configs.root == now->configs.root;
+    pmap_iterate(now->topics_by_id, (struct slice){0}, &topics);
+    while (pmap_next(&topics, &entry)) {
+        bool same = before != NULL && pmap_find(before->topics_by_id, entry.key) == entry.value;
+        if (!same || !same_configs)
+            follow_topic(set, now, entry.value);
+    }
+}
+
+/* ---- closing ---- */
+
+static void close_run(struct shard_job *job)
+{
+    role_now_on_worker();
+    struct replica *replica = CONTAINER_OF(job, struct replica, job);
+    int error;
+    if (replica->doomed) {
+        uint8_t random[16];
+        struct uuid id;
+        do
+            sys_entropy(random, sizeof random);
+        while (!uuid_from_random(random, &id));
+        error = log_delete(replica->log, id);
+    } else {
+        error = log_close(replica->log, true);
+    }
+    replica->log = NULL;
+    if (error < 0)
+        journal(JOURNAL_WARN, replica->doomed ? "partition_delete_failed" : "partition_close_failed",
+                "partition=%s error=\"%s\"", replica->name, strerror(-error));
+}
+
+static void close_done(struct shard *shard, struct shard_job *job)
+{
+    (void)shard;
+    struct replica *replica = CONTAINER_OF(job, struct replica, job);
+    struct replica_set *set = replica->set;
+    set->closing_count--;
+    replica_free(replica);
+    settle(set);
+}
+
+void replica_close_if_idle(struct replica *replica)
+{
+    struct replica_set *set = replica->set;
+    bool wanted = replica->doomed || set->stopping;
+    if (!wanted || replica->operations > 0 || replica->state == REPLICA_OPENING ||
+        replica->state == REPLICA_CLOSING)
+        return;
+    replica->state = REPLICA_CLOSING;
+    set->closing_count++;
+    shard_timer_stop(set->shard, &replica->flush_timer);
+    if (replica->log == NULL) {
+        replica->job = (struct shard_job){.on_done = close_done};
+        close_done(set->shard, &replica->job);
+        return;
+    }
+    log_when_idle(replica->log, replica_log_idle, replica);
+}
+
+void replica_log_idle(void *context)
+{
+    role_now_on_shard();
+    struct replica *replica = context;
+    log_detach(replica->log);
+    replica->job = (struct shard_job){.run = close_run, .on_done = close_done};
+    shard_submit(replica->set->shard, &replica->job);
+}
+
+void replica_set_stop(struct replica_set *set)
+{
+    set->stopping = true;
+    struct hash_node *node = hash_table_next(&set->table, NULL);
+    while (node != NULL) {
+        struct replica *replica = CONTAINER_OF(node, struct replica, node);
+        node = hash_table_next(&set->table, node);
+        if (replica->state == REPLICA_LEADER)
+            replica->state = REPLICA_IDLE;
+        if (replica->state != REPLICA_OPENING)
+            replica_wake_all(replica);
+        replica_close_if_idle(replica);
+    }
+    settle(set);
+}
+
+/* ---- checkpoints ---- */
+
+bool replica_set_points(const struct replica_set *set, int dir_index,
+                        struct replica_points *points)
+{
+    bool fine = true;
+    for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL && fine;
+         node = hash_table_next(&set->table, node)) {
+        const struct replica *replica = CONTAINER_OF(node, struct replica, node);
+        if (replica->dir_index != dir_index || replica->log == NULL ||
+            replica->state == REPLICA_CLOSING)
+            continue;
+        struct slice name = slice_of_text(replica->name);
+        fine = checkpoint_put(&points->recovery_points, name, log_recovery_point(replica->log)) &&
+               checkpoint_put(&points->high_watermarks, name, replica->high_watermark) &&
+               (log_start_offset(replica->log) == 0 ||
+                checkpoint_put(&points->log_starts, name, log_start_offset(replica->log)));
+    }
+    return fine;
+}

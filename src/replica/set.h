@@ -1,0 +1,50 @@
+/* The replicas of one shard: follows the image of the cluster, opening, leading and deleting what it says.
+ * On its shard only. */
+#ifndef REPLICA_SET_H
+#define REPLICA_SET_H
+
+#include "config/node.h"
+#include "log/dir.h"
+#include "replica/replica.h"
+#include "shard/stats.h"
+
+struct replica_set {
+    struct shard *shard;
+    const struct node_config *config;
+    struct log_dir *dirs; /* of the node; their checkpoints are read only while the node starts */
+    int dir_count;
+    struct stats *stats;
+    struct log_files files;
+    struct hash_table table;
+    int opening_count;
+    int closing_count;
+    bool stopping;
+    uint64_t changes; /* high watermarks, recovery points: rises with each */
+    void (*on_settled)(struct replica_set *); /* the last opening or closing under way has ended */
+};
+
+/* Which data shard owns a partition. */
+int replica_shard_of(struct uuid topic_id, int32_t partition, int shard_count);
+
+void replica_set_init(struct replica_set *);
+/* Every replica is closed. */
+void replica_set_fini(struct replica_set *);
+/* before: the image until now, or NULL. */
+void replica_set_follow(struct replica_set *, const struct meta_image *before,
+                        const struct meta_image *now) ON(on_shard);
+/* NULL when this shard has no such replica. */
+struct replica *replica_set_find(const struct replica_set *, struct uuid topic_id,
+                                 int32_t partition);
+/* Closes all, cleanly; on_settled follows. */
+void replica_set_stop(struct replica_set *) ON(on_shard);
+
+/* Adds every open partition of one directory to the checkpoints. false: memory is out. */
+struct replica_points {
+    struct checkpoint recovery_points;
+    struct checkpoint log_starts;
+    struct checkpoint high_watermarks;
+};
+MUST_USE bool replica_set_points(const struct replica_set *, int dir_index,
+                                 struct replica_points *);
+
+#endif
