@@ -33,8 +33,7 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The struct that embeds `member`, from a pointer to that member. */
-#define CONTAINER_OF(ptr, type, member) \
-    ((type *)(void *)((uintptr_t)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((uintptr_t)(ptr)-offsetof(type, member)))
 
 #define MIN_OF(a, b) \
     __extension__({ \

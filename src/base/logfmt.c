@@ -40,10 +40,10 @@ void logfmt_time(int64_t wall_ms, char ret_text[LOGFMT_TIME_SIZE])
     uint64_t ms = wall_ms < 0 ? 0 : (uint64_t)MIN_OF(wall_ms, (int64_t)TIME_MS_MAX);
     struct civil_date date = date_of_days(ms / DAY_MS);
     unsigned of_day = (unsigned)(ms % DAY_MS);
-    int length = snprintf(ret_text, LOGFMT_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-                          date.year % 10000, date.month % 100, date.day % 100,
-                          of_day / 3600000 % 24, of_day / 60000 % 60, of_day / 1000 % 60,
-                          of_day % 1000);
+    int length =
+        snprintf(ret_text, LOGFMT_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+                 date.year % 10000, date.month % 100, date.day % 100, of_day / 3600000 % 24,
+                 of_day / 60000 % 60, of_day / 1000 % 60, of_day % 1000);
     ALWAYS(length == LOGFMT_TIME_SIZE - 1, "a time took %d characters", length);
 }
 

@@ -18,7 +18,9 @@ struct slice {
     (int)(s).size, (const char *)((s).data != NULL ? (s).data : (const uint8_t *)"")
 /* A slice of a string literal, usable in constant initialisers. */
 #define SLICE_LIT(text) \
-    { (const uint8_t *)(text), sizeof(text) - 1 }
+    { \
+        (const uint8_t *)(text), sizeof(text) - 1 \
+    }
 
 static inline struct slice slice_of(const void *data, size_t size)
 {
@@ -61,6 +63,8 @@ static inline int slice_compare(struct slice a, struct slice b)
 static inline struct slice slice_from(struct slice s, size_t from)
 {
     size_t at = from < s.size ? from : s.size;
+    if (at == 0)
+        return s; /* also null, to which not even zero may be added */
     return (struct slice){.data = s.data + at, .size = s.size - at};
 }
 

@@ -27,7 +27,7 @@ typedef void (*shard_ready_fn)(struct shard *, struct shard_watch *, unsigned re
 struct shard_watch {
     shard_ready_fn on_ready; /* ready: enum sys_ready */
     int fd;
-    uint32_t slot;       /* the shard's table */
+    uint32_t slot; /* the shard's table */
     uint32_t generation;
 };
 
@@ -118,7 +118,7 @@ struct shard_job {
     shard_job_run_fn run;
     shard_job_done_fn on_done;
     struct shard *owner;
-    void *queue; /* jobs with the same non-NULL queue run one at a time, in order */
+    void *queue;               /* jobs with the same non-NULL queue run one at a time, in order */
     struct shard_message done; /* the job's way back; shard's own */
 };
 
@@ -129,8 +129,8 @@ void shard_submit(struct shard *, struct shard_job *) ON(on_shard);
 /* ---- the set ---- */
 
 struct shard_set_options {
-    int shard_count;   /* data shards: index 0 .. shard_count - 1 */
-    bool controller;   /* one more shard, index shard_count, for the metadata quorum */
+    int shard_count; /* data shards: index 0 .. shard_count - 1 */
+    bool controller; /* one more shard, index shard_count, for the metadata quorum */
     int worker_count;
     uint64_t seed;
 };

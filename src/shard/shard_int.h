@@ -38,10 +38,10 @@ struct shard {
     struct shard_timers timers;
     struct watch_table watches;
 
-    struct list letters; /* messages to itself: for the run phase */
-    struct list chores;  /* for the run phase */
-    struct list flushes; /* chores for the end of the turn */
-    struct list jobs;    /* to be submitted at the end of the turn */
+    struct list letters;            /* messages to itself: for the run phase */
+    struct list chores;             /* for the run phase */
+    struct list flushes;            /* chores for the end of the turn */
+    struct list jobs;               /* to be submitted at the end of the turn */
     struct mailbox_batch *outboxes; /* by target's index; handed over at the end of the turn */
     bool has_mail_out;
 

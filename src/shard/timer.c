@@ -73,8 +73,7 @@ static void place(struct shard_timers *timers, struct shard_timer *timer)
     timer->place = (int16_t)(level * TIMER_SLOTS + (int)slot);
 }
 
-void shard_timers_start(struct shard_timers *timers, struct shard_timer *timer,
-                        int64_t deadline_ms)
+void shard_timers_start(struct shard_timers *timers, struct shard_timer *timer, int64_t deadline_ms)
 {
     shard_timers_stop(timers, timer);
     timer->deadline_ms = deadline_ms;

@@ -13,7 +13,7 @@ struct shard_timer;
 typedef void (*shard_timer_fn)(struct shard *, struct shard_timer *);
 
 struct shard_timer {
-    struct list link; /* itself when stopped */
+    struct list link;    /* itself when stopped */
     int64_t deadline_ms; /* monotonic */
     shard_timer_fn on_expired;
     int16_t place; /* the wheel's: level * TIMER_SLOTS + slot, or TIMER_PLACE_DUE */
@@ -26,9 +26,9 @@ struct shard_timer {
 struct shard_timers {
     struct list slots[TIMER_LEVELS][TIMER_SLOTS];
     uint64_t occupied[TIMER_LEVELS]; /* a bit a slot that holds timers */
-    struct list due; /* started with a deadline already passed; by deadline */
-    int64_t now_ms;  /* the tick reached */
-    uint64_t count;  /* running */
+    struct list due;                 /* started with a deadline already passed; by deadline */
+    int64_t now_ms;                  /* the tick reached */
+    uint64_t count;                  /* running */
 };
 
 void shard_timers_init(struct shard_timers *, int64_t now_ms);

@@ -10,7 +10,6 @@
 #include "base/always.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,24 +23,12 @@ struct worker {
 
 /* All but `lock` itself is read and written under it. */
 struct workers {
-    pthread_mutex_t lock;
+    struct sys_lock *lock;
     struct list line; /* jobs, oldest first */
     int user_count;   /* shards that may still submit */
     int worker_count;
     struct worker workers[];
 };
-
-static void lock(struct workers *pool)
-{
-    int result = pthread_mutex_lock(&pool->lock);
-    ALWAYS(result == 0, "the workers' lock cannot be taken: errno %d", result);
-}
-
-static void unlock(struct workers *pool)
-{
-    int result = pthread_mutex_unlock(&pool->lock);
-    ALWAYS(result == 0, "the workers' lock cannot be given back: errno %d", result);
-}
 
 int workers_new(int worker_count, int user_count, struct workers **ret_workers)
 {
@@ -49,7 +36,7 @@ int workers_new(int worker_count, int user_count, struct workers **ret_workers)
     struct workers *pool = (struct workers *)calloc(1, size);
     if (pool == NULL)
         return -ENOMEM;
-    int result = -pthread_mutex_init(&pool->lock, NULL);
+    int result = sys_lock_new(&pool->lock);
     if (result != 0) {
         free(pool);
         return result;
@@ -77,7 +64,7 @@ void workers_free(struct workers *pool)
         return;
     for (int i = 0; i < pool->worker_count; i++)
         sys_park_free(pool->workers[i].park);
-    (void)pthread_mutex_destroy(&pool->lock);
+    sys_lock_free(pool->lock);
     free(pool);
 }
 
@@ -128,11 +115,11 @@ static bool worker_turn(void *arg)
 {
     struct worker *worker = (struct worker *)arg;
     struct workers *pool = worker->pool;
-    lock(pool);
+    sys_lock_take(pool->lock);
     struct shard_job *job = pick(worker);
     bool over = job == NULL && pool->user_count == 0;
     worker->idle = job == NULL && !over; /* one that has ended must not be chosen to be woken */
-    unlock(pool);
+    sys_lock_give(pool->lock);
     if (over)
         return false;
     if (job == NULL) {
@@ -172,9 +159,9 @@ static struct worker *take_idle(struct workers *pool)
 static void wake(struct workers *pool, int count)
 {
     for (; count > 0; count--) {
-        lock(pool);
+        sys_lock_take(pool->lock);
         struct worker *worker = take_idle(pool);
-        unlock(pool);
+        sys_lock_give(pool->lock);
         if (worker == NULL)
             return;
         sys_park_wake(worker->park);
@@ -184,19 +171,19 @@ static void wake(struct workers *pool, int count)
 void workers_submit(struct workers *pool, struct list *jobs)
 {
     int count = 0;
-    LIST_EACH(jobs, link)
-    count += count < pool->worker_count ? 1 : 0;
-    lock(pool);
+    LIST_EACH (jobs, link)
+        count += count < pool->worker_count ? 1 : 0;
+    sys_lock_take(pool->lock);
     list_move_all(jobs, &pool->line);
-    unlock(pool);
+    sys_lock_give(pool->lock);
     wake(pool, count);
 }
 
 void workers_leave(struct workers *pool)
 {
-    lock(pool);
+    sys_lock_take(pool->lock);
     ALWAYS(pool->user_count > 0, "more shards leave than there were");
     pool->user_count--;
-    unlock(pool);
+    sys_lock_give(pool->lock);
     wake(pool, pool->worker_count);
 }

@@ -45,8 +45,8 @@ static int fill_iovecs(struct iovec iovecs[IOVEC_BATCH], const struct slice *par
     int count = 0;
     for (int i = 0; i < part_count && count < IOVEC_BATCH; i++) {
         uintptr_t base = (uintptr_t)parts[i].data; /* iovec's base lacks a const */
-        iovecs[count++] = (struct iovec){.iov_base = (void *)(base + skip),
-                                         .iov_len = parts[i].size - skip};
+        iovecs[count++] =
+            (struct iovec){.iov_base = (void *)(base + skip), .iov_len = parts[i].size - skip};
         skip = 0;
     }
     return count;
@@ -90,8 +90,8 @@ static int64_t read_once(int fd, struct slice room, int64_t position, int flags)
     struct iovec iovec = {.iov_base = (void *)base, .iov_len = MIN_OF(room.size, TRANSFER_MAX)};
     ssize_t got;
     do {
-        got = flags == 0 ? preadv(fd, &iovec, 1, position)
-                         : preadv2(fd, &iovec, 1, position, flags);
+        got =
+            flags == 0 ? preadv(fd, &iovec, 1, position) : preadv2(fd, &iovec, 1, position, flags);
     } while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
 }

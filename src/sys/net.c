@@ -142,8 +142,8 @@ static void format_address(const struct sockaddr_storage *address, struct sys_ne
 static bool is_lost_connection(int error)
 {
     return error == EINTR || error == ECONNABORTED || error == EPROTO || error == ENETDOWN ||
-           error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET ||
-           error == EHOSTUNREACH || error == ENETUNREACH;
+           error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET || error == EHOSTUNREACH ||
+           error == ENETUNREACH;
 }
 
 int sys_net_accept(int listen_fd, struct sys_net_address *ret_peer)

@@ -1,5 +1,5 @@
-/* Tasks as POSIX threads, and the park on a futex. Threads wait at a gate until all of them could
- * be made, so that a failed start runs none. */
+/* Tasks as POSIX threads, the park on a futex, the lock. Threads wait at a gate until all of them
+ * could be made, so that a failed start runs none. */
 #include "sys/task.h"
 
 #include "base/always.h"
@@ -157,9 +157,9 @@ static bool sleep_until(struct sys_park *park, int64_t deadline_ns)
         .tv_sec = deadline_ns / 1000000000,
         .tv_nsec = deadline_ns % 1000000000,
     };
-    long result = syscall(SYS_futex, &park->state, FUTEX_WAIT_BITSET_PRIVATE, PARK_ASLEEP,
-                          deadline_ns == INT64_MAX ? NULL : &deadline, NULL,
-                          FUTEX_BITSET_MATCH_ANY);
+    long result =
+        syscall(SYS_futex, &park->state, FUTEX_WAIT_BITSET_PRIVATE, PARK_ASLEEP,
+                deadline_ns == INT64_MAX ? NULL : &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
     return result == 0 || errno != ETIMEDOUT;
 }
 
@@ -178,4 +178,44 @@ void sys_park_wake(struct sys_park *park)
 {
     if (atomic_exchange(&park->state, PARK_GIVEN) == PARK_ASLEEP)
         (void)syscall(SYS_futex, &park->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* ---- the lock ---- */
+
+struct sys_lock {
+    pthread_mutex_t mutex;
+};
+
+int sys_lock_new(struct sys_lock **ret_lock)
+{
+    struct sys_lock *lock = (struct sys_lock *)calloc(1, sizeof *lock);
+    if (lock == NULL)
+        return -ENOMEM;
+    int result = pthread_mutex_init(&lock->mutex, NULL);
+    if (result != 0) {
+        free(lock);
+        return -result;
+    }
+    *ret_lock = lock;
+    return 0;
+}
+
+void sys_lock_free(struct sys_lock *lock)
+{
+    if (lock == NULL)
+        return;
+    (void)pthread_mutex_destroy(&lock->mutex);
+    free(lock);
+}
+
+void sys_lock_take(struct sys_lock *lock)
+{
+    int result = pthread_mutex_lock(&lock->mutex);
+    ALWAYS(result == 0, "a lock cannot be taken: errno %d", result);
+}
+
+void sys_lock_give(struct sys_lock *lock)
+{
+    int result = pthread_mutex_unlock(&lock->mutex);
+    ALWAYS(result == 0, "a lock cannot be given back: errno %d", result);
 }

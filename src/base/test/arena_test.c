@@ -143,11 +143,10 @@ static void lists_keep_their_order(void **state)
     }
     list_move_all(&other, &head);
     assert_true(list_is_empty(&other));
-    LIST_EACH(&head, node)
-    assert_int_equal(CONTAINER_OF(node, struct link, list)->value, expected++);
+    LIST_EACH (&head, node)
+        assert_int_equal(CONTAINER_OF(node, struct link, list)->value, expected++);
     assert_int_equal(expected, 6);
-    LIST_EACH_SAFE(&head, node, after)
-    {
+    LIST_EACH_SAFE (&head, node, after) {
         if (CONTAINER_OF(node, struct link, list)->value % 2 == 0)
             list_remove(node);
     }

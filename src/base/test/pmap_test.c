@@ -193,8 +193,7 @@ static void change_out_of_memory(struct version *version, struct prng *prng)
         bool removes = prng_chance(prng, 2, 5);
         struct counted *value = removes ? NULL : counted_new();
         allocations_left = k;
-        bool done =
-            removes ? pmap_remove(&version->map, key) : pmap_put(&version->map, key, value);
+        bool done = removes ? pmap_remove(&version->map, key) : pmap_put(&version->map, key, value);
         allocations_left = -1;
         if (done)
             version->values[index] = value;

@@ -396,8 +396,8 @@ static void echo_accept(struct shard *here, struct shard_watch *watch, unsigned 
 static void echo_begin(struct shard *here, struct shard_message *message)
 {
     struct echo *echo = CONTAINER_OF(message, struct echo, begin);
-    assert_int_equal(
-        shard_watch_start(here, &echo->listener, echo->listen_fd, false, echo_accept), 0);
+    assert_int_equal(shard_watch_start(here, &echo->listener, echo->listen_fd, false, echo_accept),
+                     0);
 }
 
 static const struct shard_route echo_route = {.name = "echo", .run = {echo_begin}};
@@ -464,12 +464,9 @@ static void impossible_sets_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_turn_has_its_order),
-        cmocka_unit_test(everything_at_once),
-        cmocka_unit_test(no_wake_up_is_lost),
-        cmocka_unit_test(descriptors_are_watched),
-        cmocka_unit_test(buffers_are_counted),
-        cmocka_unit_test(impossible_sets_are_refused),
+        cmocka_unit_test(a_turn_has_its_order), cmocka_unit_test(everything_at_once),
+        cmocka_unit_test(no_wake_up_is_lost),   cmocka_unit_test(descriptors_are_watched),
+        cmocka_unit_test(buffers_are_counted),  cmocka_unit_test(impossible_sets_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

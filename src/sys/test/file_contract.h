@@ -51,8 +51,7 @@ static void opening_keeps_its_flags(void **state)
     assert_int_equal(sys_file_open(folder, "none", SYS_OPEN_WRITE), -ENOENT);
     make_file(folder, "a", "text");
     assert_int_equal(
-        sys_file_open(folder, "a", SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_EXCLUSIVE),
-        -EEXIST);
+        sys_file_open(folder, "a", SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_EXCLUSIVE), -EEXIST);
     int fd = sys_file_open(folder, "a", SYS_OPEN_READ);
     assert_true(fd >= 0);
     assert_int_equal(sys_file_write_at(fd, slice_of_text("x"), 0), -EBADF);

@@ -31,8 +31,8 @@ static void pair_wait(struct pair *pair, uint64_t key, unsigned wanted)
 {
     while ((pair->ready[key] & wanted) == 0) {
         struct sys_event events[4];
-        int count = sys_poller_wait(pair->poller, events, COUNT_OF(events),
-                                    sys_mono_ns() + 10000000000);
+        int count =
+            sys_poller_wait(pair->poller, events, COUNT_OF(events), sys_mono_ns() + 10000000000);
         for (int i = 0; i < count; i++)
             pair->ready[events[i].key] |= events[i].ready;
         assert_true(count > 0);
