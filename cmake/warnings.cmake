@@ -1,4 +1,5 @@
-# Warnings that both compilers are kept clean of, as errors; sanitizers and analyzers on request.
+# Warnings that both compilers are kept clean of, as errors; sanitizers and analyzers on request;
+# link-time optimisation where it was measured to help.
 add_compile_options(
   -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
   -Wmissing-prototypes -Wundef -Wvla -Wswitch-enum -Wformat=2 -Wcast-qual -Wwrite-strings
@@ -30,4 +31,14 @@ if(OTTLA_THREAD_ROLES)
 endif()
 if(OTTLA_ANALYZE)
   add_compile_options(-fanalyzer)
+endif()
+# Calls between modules are short and many: whole-program optimisation makes small batches up to
+# twice as fast to check. Objects hold both forms, so that tests link quickly without it.
+set(whole_program "")
+set(part_by_part "")
+if(OTTLA_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release"
+   AND NOT OTTLA_SANITIZE AND NOT OTTLA_ANALYZE)
+  add_compile_options(-flto=auto -ffat-lto-objects)
+  set(whole_program -O2 -flto=auto)
+  set(part_by_part -fno-lto)
 endif()
