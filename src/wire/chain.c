@@ -1,4 +1,5 @@
-/* The output chain: one growing run of bytes plus the places where external pieces stand. */
+/* The output chain: one growing run of bytes plus the places where external pieces stand. Its
+ * memory is kept between answers, so that the data path takes none. One thread at a time. */
 #include "wire/chain.h"
 
 #include "base/always.h"
@@ -7,6 +8,7 @@
 
 #define CHAIN_CAPACITY_MIN 512
 #define CHAIN_LINKS_MIN 8
+#define CHAIN_LINKS_KEPT 256
 
 void chain_init(struct chain *chain, size_t limit_bytes)
 {
@@ -32,18 +34,16 @@ void chain_fini(struct chain *chain)
 void chain_reset(struct chain *chain, size_t keep_bytes)
 {
     release_all(chain);
-    if (chain->capacity > keep_bytes || chain->link_capacity > CHAIN_LINKS_MIN)
+    if (chain->capacity > keep_bytes || chain->link_capacity > CHAIN_LINKS_KEPT)
         chain_fini(chain);
     chain->size = 0;
     chain->failed = false;
 }
 
-static bool grow(struct chain *chain, size_t size)
+static bool grow(struct chain *chain, size_t wanted)
 {
-    size_t wanted = chain->size + size;
-    size_t capacity = MAX_OF(chain->capacity * 2, (size_t)CHAIN_CAPACITY_MIN);
-    if (capacity < wanted)
-        capacity = wanted;
+    size_t doubled = MAX_OF(chain->capacity * 2, (size_t)CHAIN_CAPACITY_MIN);
+    size_t capacity = MIN_OF(MAX_OF(doubled, wanted), chain->limit);
     uint8_t *data = realloc(chain->data, capacity);
     if (data == NULL)
         return false;
@@ -52,27 +52,23 @@ static bool grow(struct chain *chain, size_t size)
     return true;
 }
 
-uint8_t *chain_extend(struct chain *chain, size_t size)
+bool chain_reserve(struct chain *chain, size_t size)
 {
-    if (chain->failed || size > chain->limit - chain->size) {
+    if (chain->failed || size > chain->limit - chain->size || !grow(chain, chain->size + size)) {
         chain->failed = true;
-        return NULL;
+        return false;
     }
-    if (chain->capacity - chain->size < size && !grow(chain, size)) {
-        chain->failed = true;
-        return NULL;
-    }
-    uint8_t *at = chain->data + chain->size;
-    chain->size += size;
-    ALWAYS(chain->size <= chain->capacity, "a chain of %zu bytes holds %zu", chain->capacity,
-           chain->size);
-    return at;
+    ALWAYS(size <= chain->capacity - chain->size, "a chain of %zu bytes, %zu used, grew too little",
+           chain->capacity, chain->size);
+    return true;
 }
 
 void chain_add(struct chain *chain, struct slice bytes)
 {
+    if (bytes.size == 0)
+        return;
     uint8_t *at = chain_extend(chain, bytes.size);
-    if (at != NULL && bytes.size > 0)
+    if (at != NULL)
         memcpy(at, bytes.data, bytes.size);
 }
 

@@ -4,6 +4,7 @@
 #ifndef WIRE_CHAIN_H
 #define WIRE_CHAIN_H
 
+#include "base/attr.h"
 #include "base/slice.h"
 
 /* A piece that is not in memory. The chain owns one reference of the handle and gives it back by
@@ -24,7 +25,7 @@ struct chain_link {
 struct chain {
     uint8_t *data; /* the bytes, in order, without the external pieces */
     size_t size;
-    size_t capacity;
+    size_t capacity; /* at most the limit */
     size_t limit;
     struct chain_link *links;
     uint32_t link_count;
@@ -39,9 +40,21 @@ void chain_fini(struct chain *);
 /* Releases the pieces and empties; keeps memory up to keep_bytes. */
 void chain_reset(struct chain *, size_t keep_bytes);
 
-/* Room for `size` more bytes at the end, to be filled in by the caller; NULL when it failed. The
- * pointer is valid until the next call. */
-uint8_t *chain_extend(struct chain *, size_t size);
+/* Makes capacity for `size` more bytes: chain_extend's rare half. false: failed, sticky. */
+bool chain_reserve(struct chain *, size_t size);
+
+/* Room for `size` (at least 1) more bytes at the end, to be filled in by the caller; NULL when it
+ * failed. The pointer is valid until the next call. */
+static inline uint8_t *chain_extend(struct chain *chain, size_t size)
+{
+    if (UNLIKELY(chain->failed || size > chain->capacity - chain->size) &&
+        !chain_reserve(chain, size))
+        return NULL;
+    uint8_t *at = chain->data + chain->size;
+    chain->size += size;
+    return at;
+}
+
 void chain_add(struct chain *, struct slice);
 /* Takes over the handle's reference, also on failure. */
 void chain_add_external(struct chain *, struct chain_external);

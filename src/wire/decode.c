@@ -157,6 +157,16 @@ static size_t element_size_min(const struct decoder *d, const struct wire_field 
     return field_element_size(field);
 }
 
+/* Broker ids: what most arrays are. */
+static void take_i32_array(struct decoder *d, uint8_t *elements, size_t count)
+{
+    const uint8_t *at = take(d, count * sizeof(uint32_t));
+    for (size_t i = 0; at != NULL && i < count; i++) {
+        uint32_t value = load_u32(at + i * sizeof value);
+        memcpy(elements + i * sizeof value, &value, sizeof value);
+    }
+}
+
 static void decode_array(struct decoder *d, const struct wire_field *field, uint8_t *base)
 {
     int64_t count = take_length(d, field_is_compact(field, d->flexible), 4);
@@ -169,39 +179,55 @@ static void decode_array(struct decoder *d, const struct wire_field *field, uint
         *ret_count = -1;
         return;
     }
-    if (count > WIRE_ARRAY_COUNT_MAX || (uint64_t)count * element_size_min(d, field) > d->size - d->at) {
+    size_t left = d->size - d->at;
+    if (count > WIRE_ARRAY_COUNT_MAX || (size_t)count * element_size_min(d, field) > left) {
         fail(d, "a collection is larger than the message can hold");
         return;
     }
+    *ret_count = (int32_t)count;
+    if (count == 0)
+        return;
     uint32_t size = field_element_size(field);
     uint8_t *elements = arena_take_array(d->arena, (size_t)count, size);
-    if (elements == NULL && count > 0) {
-        fail(d, "the message needs more memory than its size allows");
+    if (elements == NULL) {
+        fail(d, "the message needs more memory than it may take");
         return;
     }
     memcpy(field_at(base, field->offset), &elements, sizeof elements);
-    *ret_count = (int32_t)count;
     if (field->type == WIRE_STRUCT) {
-        if (count > 0)
-            push(d, field->element, elements, (int32_t)count);
+        push(d, field->element, elements, (int32_t)count);
+        return;
+    }
+    if (field->type == WIRE_INT32) {
+        take_i32_array(d, elements, (size_t)count);
         return;
     }
     for (int64_t i = 0; i < count && d->fault == NULL; i++)
         decode_scalar(d, field, elements + (size_t)i * size, true);
 }
 
-/* A struct that may be null: one byte says whether it is there. */
+/* Whether a struct that may be null is there: a byte in front of it says so, negative for null; a
+ * tagged one has a varint instead, 0 for null. */
+static bool take_presence(struct decoder *d, const struct wire_field *field)
+{
+    if (!wire_versions_have(field->nullable, d->version))
+        return true;
+    if (field_is_tagged(field, d->version))
+        return take_uvarint(d) != 0;
+    const uint8_t *mark = take(d, 1);
+    return mark != NULL && (int8_t)*mark >= 0;
+}
+
 static void decode_pointer(struct decoder *d, const struct wire_field *field, uint8_t *base)
 {
     void *target = NULL;
-    const uint8_t *mark = NULL;
-    bool nullable = wire_versions_have(field->nullable, d->version);
-    if (nullable && (mark = take(d, 1)) == NULL)
+    bool there = take_presence(d, field);
+    if (d->fault != NULL)
         return;
-    if (mark == NULL || (int8_t)*mark >= 0) {
+    if (there) {
         target = arena_take(d->arena, field->element->size);
         if (target == NULL)
-            fail(d, "the message needs more memory than its size allows");
+            fail(d, "the message needs more memory than it may take");
         else
             push(d, field->element, target, 1);
     }

@@ -12,8 +12,9 @@ enum frame_phase { FRAME_FIELDS, FRAME_TAGS };
 struct frame {
     const struct wire_struct *type;
     const uint8_t *base;
-    uint32_t next; /* field index, in either phase */
-    int32_t more;
+    uint32_t next; /* field index */
+    int32_t more;  /* elements behind this one */
+    uint32_t tags; /* still to be written: a bit a tag */
     enum frame_phase phase;
     size_t tag_at; /* place of the size byte of the tagged field that holds this frame; 0: none */
 };
@@ -70,7 +71,7 @@ static void put_bytes(struct encoder *e, const struct wire_field *field, struct 
     bool is_null = slice_is_null(bytes);
     if (is_null && bytes.size == 0 && !wire_versions_have(field->nullable, e->version))
         is_null = false; /* an unset text of a field that cannot be null is the empty text */
-    if (is_string && bytes.size > WIRE_STRING_SIZE_MAX) {
+    if (bytes.size > (is_string ? WIRE_STRING_SIZE_MAX : INT32_MAX)) {
         e->out->failed = true;
         return;
     }
@@ -86,6 +87,8 @@ static void put_records(struct encoder *e, const struct wire_field *field,
         put_bytes(e, field, records->bytes);
         return;
     }
+    if (records->external.size > INT32_MAX)
+        e->out->failed = true; /* the chain gives the handle back all the same */
     put_length(e, records->external.size, field_is_compact(field, e->flexible), 4);
     chain_add_external(e->out, records->external);
 }
@@ -124,6 +127,19 @@ static void encode_scalar(struct encoder *e, const struct wire_field *field, con
     }
 }
 
+/* Broker ids: what most arrays are. */
+static void put_i32_array(struct encoder *e, const uint8_t *elements, size_t count)
+{
+    uint8_t *at = chain_extend(e->out, count * sizeof(int32_t));
+    if (at == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t value;
+        memcpy(&value, elements + i * sizeof value, sizeof value);
+        store_u32(at + i * sizeof value, value);
+    }
+}
+
 static void push(struct encoder *e, const struct wire_struct *type, const void *base, int32_t count)
 {
     ALWAYS(e->depth < WIRE_DEPTH_MAX, "spec/ nests deeper than %d", WIRE_DEPTH_MAX);
@@ -145,6 +161,10 @@ static void encode_array(struct encoder *e, const struct wire_field *field, cons
         return;
     }
     uint32_t size = field_element_size(field);
+    if (field->type == WIRE_INT32) {
+        put_i32_array(e, elements, (size_t)*count);
+        return;
+    }
     for (int32_t i = 0; i < *count; i++)
         encode_scalar(e, field, elements + (size_t)i * size);
 }
@@ -156,7 +176,7 @@ static void encode_pointer(struct encoder *e, const struct wire_field *field, co
     if (target == NULL)
         check_null(e, field);
     if (wire_versions_have(field->nullable, e->version))
-        put_u8(e, target == NULL ? 0xff : 1);
+        put_u8(e, target != NULL ? 1 : field_is_tagged(field, e->version) ? 0 : 0xff);
     if (target != NULL)
         push(e, field->element, target, 1);
 }
@@ -190,7 +210,10 @@ static void close_tag(struct encoder *e, size_t tag_at)
 {
     if (e->out->failed)
         return;
-    size_t size = e->out->size - tag_at - 1;
+    const struct chain *out = e->out;
+    size_t size = out->size - tag_at - 1;
+    ALWAYS(out->link_count == 0 || out->links[out->link_count - 1].at <= tag_at,
+           "record ranges in a tagged field would have to be moved along");
     size_t wider = uvarint_size(size) - 1;
     if (wider > 0) {
         if (chain_extend(e->out, wider) == NULL)
@@ -200,33 +223,27 @@ static void close_tag(struct encoder *e, size_t tag_at)
     (void)uvarint_store(e->out->data + tag_at, size);
 }
 
-/* The tag to be written next of those that are not smaller than `from`, or NULL. Tags go out in
- * their order, which need not be that of the fields. */
-static const struct wire_field *next_tag(const struct encoder *e, const struct frame *frame,
-                                         uint32_t from)
-{
-    const struct wire_field *best = NULL;
-    for (uint32_t i = 0; i < frame->type->field_count; i++) {
-        const struct wire_field *field = &frame->type->fields[i];
-        if (!field_is_tagged(field, e->version) || (uint32_t)field->tag < from)
-            continue;
-        if (best != NULL && best->tag < field->tag)
-            continue;
-        if (!wire_field_is_default(frame->type, field, frame->base))
-            best = field;
-    }
-    return best;
-}
-
+/* The tagged section: those fields that differ from their defaults, in the order of their tags. */
 static void start_tags(struct encoder *e, struct frame *frame)
 {
-    uint32_t count = 0;
-    for (const struct wire_field *field = next_tag(e, frame, 0); field != NULL;
-         field = next_tag(e, frame, (uint32_t)field->tag + 1))
-        count++;
-    put_uvarint(e, count);
     frame->phase = FRAME_TAGS;
-    frame->next = 0;
+    frame->tags = 0;
+    for (uint32_t i = 0; frame->type->has_tags && i < frame->type->field_count; i++) {
+        const struct wire_field *field = &frame->type->fields[i];
+        if (field_is_tagged(field, e->version) &&
+            !wire_field_is_default(frame->type, field, frame->base))
+            frame->tags |= UINT32_C(1) << field->tag;
+    }
+    put_uvarint(e, (uint64_t)__builtin_popcount(frame->tags));
+}
+
+static const struct wire_field *tagged_field(const struct encoder *e,
+                                             const struct wire_struct *type, int tag)
+{
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (type->fields[i].tag == tag && field_is_tagged(&type->fields[i], e->version))
+            return &type->fields[i];
+    return NULL;
 }
 
 static void finish_struct(struct encoder *e, struct frame *frame)
@@ -246,13 +263,11 @@ static void finish_struct(struct encoder *e, struct frame *frame)
 
 static void encode_next_tag(struct encoder *e, struct frame *frame)
 {
-    const struct wire_field *field = next_tag(e, frame, frame->next);
-    if (field == NULL) {
-        finish_struct(e, frame);
-        return;
-    }
-    frame->next = (uint32_t)field->tag + 1;
-    put_uvarint(e, (uint64_t)field->tag);
+    int tag = __builtin_ctz(frame->tags);
+    const struct wire_field *field = tagged_field(e, frame->type, tag);
+    ALWAYS(field != NULL, "tag %d was there a moment ago", tag);
+    frame->tags &= frame->tags - 1;
+    put_uvarint(e, (uint64_t)tag);
     size_t tag_at = e->out->size;
     put_u8(e, 0);
     int depth = e->depth;
@@ -267,7 +282,10 @@ static void step(struct encoder *e)
 {
     struct frame *frame = &e->stack[e->depth - 1];
     if (frame->phase == FRAME_TAGS) {
-        encode_next_tag(e, frame);
+        if (frame->tags != 0)
+            encode_next_tag(e, frame);
+        else
+            finish_struct(e, frame);
         return;
     }
     int depth = e->depth;
@@ -284,7 +302,7 @@ static void step(struct encoder *e)
         return;
     if (e->flexible)
         start_tags(e, frame);
-    else
+    if (!e->flexible || frame->tags == 0)
         finish_struct(e, frame);
 }
 
@@ -301,7 +319,7 @@ bool wire_encode(const struct wire_message *message, int version, const void *in
     e.refused_field = NULL;
     e.depth = 0;
     push(&e, message->type, in, 1);
-    while (e.depth > 0 && !out->failed)
+    while (e.depth > 0) /* also after a failure: external records must reach the chain */
         step(&e);
     if (ret_field != NULL)
         *ret_field = e.refused_field;

@@ -72,8 +72,11 @@ const char *frame_header_parse(struct slice frame, struct frame_header *ret_head
 
 static void end(struct chain *chain)
 {
+    int64_t size = chain_size(chain) - PREFIX_SIZE;
+    if (size > INT32_MAX)
+        chain->failed = true;
     if (!chain->failed)
-        store_i32(chain->data, (int32_t)(chain_size(chain) - PREFIX_SIZE));
+        store_i32(chain->data, (int32_t)size);
 }
 
 void frame_response_begin(struct chain *chain, const struct frame_header *header)

@@ -20,7 +20,7 @@ MUST_USE const char *frame_header_parse(struct slice frame, struct frame_header 
 
 /* Appends a size prefix to be filled in by frame_response_end, and the response's header. */
 void frame_response_begin(struct chain *, const struct frame_header *);
-/* Fills in the size of all that follows the prefix. */
+/* Fills in the size of all that follows the prefix; more than it can say fails the chain. */
 void frame_response_end(struct chain *);
 
 /* The same for requests, for clients. */

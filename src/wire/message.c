@@ -1,6 +1,7 @@
 /* Facts about messages that both directions need: smallest sizes, defaults, finding by name. */
 #include "wire/messages.h"
 
+#include "base/always.h"
 #include "wire/message_int.h"
 
 /* Encoded size of the smallest value of a field that is not a struct. */
@@ -46,44 +47,69 @@ static bool scalar_is_default(const struct wire_field *field, const void *at, co
     return memcmp(at, standard, field_element_size(field)) == 0;
 }
 
-/* A struct inside of a struct counts as default when its scalars are and its arrays are empty;
- * spec/ has no deeper ones where it matters (tagged, or absent in a version). */
-static bool struct_is_default(const struct wire_struct *type, const void *base)
+static const void *pointer_at(const void *base, const struct wire_field *field)
 {
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const struct wire_field *field = &type->fields[i];
-        const void *at = field_at_const(base, field->offset);
-        const void *standard = field_at_const(type->defaults, field->offset);
-        if (field_is_array(field)) {
-            const int32_t *count = field_at_const(base, field->count_offset);
-            if (*count > 0)
-                return false;
-        } else if (field->type == WIRE_STRUCT) {
-            return false;
-        } else if (!scalar_is_default(field, at, standard)) {
-            return false;
-        }
-    }
-    return true;
+    const void *pointer;
+    memcpy(&pointer, field_at_const(base, field->offset), sizeof pointer);
+    return pointer;
 }
 
-bool wire_field_is_default(const struct wire_struct *type, const struct wire_field *field,
-                           const void *base)
+/* Whether a field holds its default, but for the fields of a struct that it is: that struct is
+ * *ret_inner, otherwise NULL. */
+static bool is_default(const struct wire_struct *type, const struct wire_field *field,
+                       const void *base, const void **ret_inner)
 {
-    const void *at = field_at_const(base, field->offset);
-    const void *standard = field_at_const(type->defaults, field->offset);
+    *ret_inner = NULL;
     if (field_is_array(field)) {
         const int32_t *count = field_at_const(base, field->count_offset);
         const int32_t *expected = field_at_const(type->defaults, field->count_offset);
         return *count == *expected;
     }
     if ((field->flags & WIRE_POINTER) != 0) {
-        const void *const *pointer = at;
-        return *pointer == NULL;
+        const void *target = pointer_at(base, field);
+        const void *expected = pointer_at(type->defaults, field);
+        if (target != expected && target != NULL && expected != NULL)
+            *ret_inner = target;
+        return (target == NULL) == (expected == NULL);
     }
-    if (field->type == WIRE_STRUCT)
-        return struct_is_default(field->element, at);
-    return scalar_is_default(field, at, standard);
+    const void *at = field_at_const(base, field->offset);
+    if (field->type != WIRE_STRUCT)
+        return scalar_is_default(field, at, field_at_const(type->defaults, field->offset));
+    *ret_inner = at;
+    return true;
+}
+
+bool wire_field_is_default(const struct wire_struct *type, const struct wire_field *field,
+                           const void *base)
+{
+    const void *inner;
+    if (!is_default(type, field, base, &inner))
+        return false;
+    if (inner == NULL)
+        return true;
+    struct {
+        const struct wire_struct *type;
+        const void *base;
+        uint32_t next; /* field index */
+    } stack[WIRE_DEPTH_MAX] = {{.type = field->element, .base = inner}};
+    for (int depth = 1; depth > 0;) {
+        type = stack[depth - 1].type;
+        base = stack[depth - 1].base;
+        if (stack[depth - 1].next == type->field_count) {
+            depth--;
+            continue;
+        }
+        field = &type->fields[stack[depth - 1].next++];
+        if (!is_default(type, field, base, &inner))
+            return false;
+        if (inner == NULL)
+            continue;
+        ALWAYS(depth < WIRE_DEPTH_MAX, "spec/ nests deeper than %d", WIRE_DEPTH_MAX);
+        stack[depth].type = field->element;
+        stack[depth].base = inner;
+        stack[depth++].next = 0;
+    }
+    return true;
 }
 
 const struct wire_message *wire_record(const struct wire_record_name *name)

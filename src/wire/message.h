@@ -44,7 +44,8 @@ enum wire_type {
 enum wire_flag {
     WIRE_ARRAY = 1,         /* a pointer and an int32_t count, -1 for null */
     WIRE_IGNORABLE = 2,     /* dropped silently where a version lacks it */
-    WIRE_POINTER = 4,       /* a struct behind a pointer, NULL for null */
+    WIRE_POINTER = 4,       /* a struct behind a pointer, NULL for null; not to be written through,
+                             * since a default that is not null is one constant for all */
     WIRE_NEVER_COMPACT = 8, /* keeps its old encoding in flexible versions */
 };
 
@@ -74,6 +75,7 @@ struct wire_struct {
     const void *defaults; /* a struct with every field at its default */
     uint32_t field_count;
     uint32_t size; /* of the C struct */
+    bool has_tags; /* in any version */
 };
 
 enum wire_kind {
@@ -118,7 +120,9 @@ MUST_USE bool wire_decode(const struct wire_message *, int version, struct slice
                           struct arena *, void *ret_message, struct wire_decoded *ret_decoded);
 
 /* Appends the message to the chain. false: a field that this version lacks is set (its name in
- * *ret_field when not NULL), or the chain failed. A null where none is allowed is a bug. */
+ * *ret_field when not NULL), or the chain failed. The chain takes over all handles of external
+ * records, also on failure. A null array or struct where none is allowed is a bug; unset text there
+ * goes out as empty text. */
 MUST_USE bool wire_encode(const struct wire_message *, int version, const void *message,
                           struct chain *out, const char **ret_field);
 

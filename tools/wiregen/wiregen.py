@@ -16,6 +16,7 @@ SCALAR_C = {
     "records": "struct wire_records",
 }
 RESERVED = {"default", "register", "static", "union", "int", "short", "long", "double"}
+TAGS_MAX = 32  # the encoder keeps a struct's set tags in one word
 NOTE = "/* Made by tools/wiregen from spec/: not to be edited. */\n"
 
 
@@ -76,9 +77,10 @@ def default_text(field, path):
     value = field.default
     if field.is_array:
         return f".{c_name(field)}_count = -1" if value == "null" else None
-    if is_pointer(field):
-        return None
     name = c_name(field)
+    if is_pointer(field):
+        inner = f"struct {path}_{name}"
+        return None if value == "null" else f".{name} = ({inner} *)(uintptr_t)&{path}_{name}_default"
     if field.type == "struct":
         inner = initialiser(field.fields, f"{path}_{name}")
         return f".{name} = {inner}" if inner != "{0}" else None
@@ -126,6 +128,13 @@ def field_row(field, path):
     return "    {" + ", ".join(row) + "},"
 
 
+def has_tags(fields):
+    tags = [field.tag for field in fields if field.tag >= 0]
+    if tags and max(tags) >= TAGS_MAX:
+        raise SystemExit(f"tag {max(tags)}: the encoder knows only those below {TAGS_MAX}")
+    return bool(tags)
+
+
 def struct_tables(message):
     name = snake(message.name)
     out = []
@@ -138,6 +147,7 @@ def struct_tables(message):
         table = f"fields_{path}" if fields else "NULL"
         out.append(f"static const struct wire_struct type_{path} = {{.fields = {table}, "
                    f".field_count = {len(fields)}, .size = sizeof(struct {path}), "
+                   f".has_tags = {str(has_tags(fields)).lower()}, "
                    f".defaults = &{path}_default}};")
     return out
 
