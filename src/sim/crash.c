@@ -227,6 +227,11 @@ static void start_again(struct sim_disk *disk)
         struct sim_inode *inode = CONTAINER_OF(link, struct sim_inode, link);
         inode->name_count = 0;
         inode->warm = false;
+        if (inode->forgot) {
+            free(inode->live.data);
+            sim_image_copy(&inode->live, &inode->durable);
+            inode->forgot = false;
+        }
         sim_names_clear(&inode->names);
     }
     LIST_EACH (&disk->inodes, link) {

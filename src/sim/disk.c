@@ -194,6 +194,7 @@ void sim_inode_sync_failed(struct sim_inode *inode, struct prng *prng)
         if (prng_chance(prng, 1, 2))
             apply(&inode->durable, CONTAINER_OF(link, struct sim_write, link));
     }
+    inode->forgot = true;
     sim_inode_forget_writes(inode);
 }
 
@@ -323,6 +324,7 @@ struct sim_disk *sim_disk_clone(const struct sim_disk *disk)
         inode->copy = sim_inode_new(clone, inode->is_directory);
         inode->copy->number = inode->number;
         inode->copy->name_count = inode->name_count;
+        inode->copy->forgot = inode->forgot;
         file_clone(inode->copy, inode);
     }
     LIST_EACH (&disk->inodes, link) {

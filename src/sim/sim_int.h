@@ -182,6 +182,7 @@ struct sim_inode {
     struct sim_image live;
     struct sim_image durable;
     struct list writes; /* between the two, oldest first */
+    bool forgot;        /* a failed sync has dropped writes: live is more than durable */
     /* directory */
     struct sim_inode *parent;
     struct sim_names names;
