@@ -1,5 +1,5 @@
 /* Bump allocation in chunks. Ordinary chunks grow from 16 to 64 KiB; what would not fit well gets
- * a chunk of its own, hung behind the one being filled. Under AddressSanitizer the free tail of a
+ * a chunk of its own, apart from those. Under AddressSanitizer the free tail of a
  * chunk is poisoned and a gap is left between neighbours, so that overruns are seen.
  * One thread at a time. */
 #include "base/arena.h"
@@ -65,6 +65,7 @@ static void chunks_free(struct arena_chunk *chunk)
 void arena_fini(struct arena *arena)
 {
     chunks_free(arena->chunk);
+    chunks_free(arena->large);
     *arena = (struct arena){.limit = arena->limit};
 }
 
@@ -79,6 +80,7 @@ void arena_reset(struct arena *arena)
 {
     struct arena_chunk *kept = arena->chunk;
     size_t limit = arena->limit;
+    chunks_free(arena->large);
     *arena = (struct arena){.limit = limit};
     if (kept == NULL)
         return;
@@ -110,8 +112,8 @@ static uint8_t *take_from_new_chunk(struct arena *arena, size_t padded)
         struct arena_chunk *own = chunk_new(padded);
         if (own == NULL)
             return NULL;
-        own->older = arena->chunk->older;
-        arena->chunk->older = own;
+        own->older = arena->large;
+        arena->large = own;
         return own->data;
     }
     size_t capacity = arena->chunk == NULL ? ARENA_CHUNK_MIN : ARENA_CHUNK_MAX;

@@ -10,6 +10,7 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *chunk; /* newest, the one being filled; NULL before the first take */
+    struct arena_chunk *large; /* those of a single piece */
     uint8_t *next;             /* next free byte of that chunk */
     uint8_t *end;
     size_t used;  /* bytes handed out since the last reset */

@@ -27,17 +27,13 @@ static int shard_init(struct shard *shard, struct shard_set *set, int index, uin
     shard_timers_init(&shard->timers, shard_now_ms(shard));
     /* A lone data shard gets mail too seldom to pay for telling senders that it is awake. */
     mailbox_init(&shard->mailbox, set->shard_count > 1);
-    shard->outboxes =
-        (struct mailbox_batch *)calloc((size_t)set->total_count, sizeof *shard->outboxes);
-    if (shard->outboxes == NULL)
-        return -ENOMEM;
+    shard->outboxes = set->outboxes + (size_t)index * (size_t)set->total_count;
     return sys_poller_new(&shard->poller);
 }
 
 static void shard_fini(struct shard *shard)
 {
     sys_poller_free(shard->poller);
-    free(shard->outboxes);
     free(shard->watches.slots);
 }
 
@@ -54,7 +50,11 @@ int shard_set_new(const struct shard_set_options *options, struct shard_set **re
     set->total_count = total;
     set->worker_count = options->worker_count;
     atomic_flag_clear(&set->stopped);
-    int result = workers_new(options->worker_count, total, &set->workers);
+    size_t routes = (size_t)total * (size_t)total;
+    set->outboxes = (struct mailbox_batch *)calloc(routes, sizeof *set->outboxes);
+    int result = set->outboxes == NULL ? -ENOMEM : 0;
+    if (result == 0)
+        result = workers_new(options->worker_count, total, &set->workers);
     for (int i = 0; i < total && result == 0; i++)
         result = shard_init(&set->shards[i], set, i, options->seed);
     if (result != 0) {
@@ -72,6 +72,7 @@ void shard_set_free(struct shard_set *set)
     for (int i = 0; i < set->total_count; i++)
         shard_fini(&set->shards[i]);
     workers_free(set->workers);
+    free(set->outboxes);
     free(set->tasks);
     free(set);
 }

@@ -54,7 +54,8 @@ struct shard_set {
     int total_count; /* with the controller's */
     int worker_count;
     struct workers *workers;
-    struct sys_task *tasks; /* shards, then workers; NULL before the start */
+    struct mailbox_batch *outboxes; /* a row for each shard */
+    struct sys_task *tasks;         /* shards, then workers; NULL before the start */
     atomic_flag stopped;
     struct shard shards[];
 };

@@ -118,7 +118,7 @@ static void settle(struct sim_inode *inode, const struct plan *plan, size_t size
     free(inode->durable.data);
     free(inode->live.data);
     inode->durable = (struct sim_image){.data = buffer, .size = size, .capacity = plan->size_max};
-    sim_image_copy(&inode->live, &inode->durable);
+    inode->live = sim_image_copy(&inode->durable);
     free(seen);
 }
 
@@ -229,7 +229,7 @@ static void start_again(struct sim_disk *disk)
         inode->warm = false;
         if (inode->forgot) {
             free(inode->live.data);
-            sim_image_copy(&inode->live, &inode->durable);
+            inode->live = sim_image_copy(&inode->durable);
             inode->forgot = false;
         }
         sim_names_clear(&inode->names);

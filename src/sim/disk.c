@@ -37,83 +37,13 @@ void sim_image_write(struct sim_image *image, size_t offset, struct slice bytes)
     memcpy(image->data + offset, bytes.data, bytes.size);
 }
 
-void sim_image_copy(struct sim_image *to, const struct sim_image *from)
+struct sim_image sim_image_copy(const struct sim_image *from)
 {
-    *to = (struct sim_image){0};
-    sim_image_write(to, 0, slice_of(from->data, from->size));
-}
-
-/* ---- names ---- */
-
-static int compare_name(const struct sim_entry *entry, struct slice name)
-{
-    return slice_compare(slice_of_text(entry->name), name);
-}
-
-/* Where the name is, or would be. */
-static size_t position_of(const struct sim_names *names, struct slice name)
-{
-    size_t low = 0;
-    size_t high = names->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (compare_name(&names->entries[middle], name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool is_at(const struct sim_names *names, size_t at, struct slice name)
-{
-    return at < names->count && compare_name(&names->entries[at], name) == 0;
-}
-
-struct sim_inode *sim_names_find(const struct sim_names *names, struct slice name)
-{
-    size_t at = position_of(names, name);
-    return is_at(names, at, name) ? names->entries[at].inode : NULL;
-}
-
-void sim_names_set(struct sim_names *names, const char *name, struct sim_inode *inode)
-{
-    size_t at = position_of(names, slice_of_text(name));
-    if (is_at(names, at, slice_of_text(name))) {
-        names->entries[at].inode = inode;
-        return;
-    }
-    if (names->count == names->capacity) {
-        size_t capacity = MAX_OF(names->capacity * 2, (size_t)8);
-        struct sim_entry *grown =
-            (struct sim_entry *)realloc(names->entries, capacity * sizeof *grown);
-        ALWAYS(grown != NULL, "no memory for a simulated directory");
-        names->entries = grown;
-        names->capacity = capacity;
-    }
-    memmove(names->entries + at + 1, names->entries + at,
-            (names->count - at) * sizeof *names->entries);
-    names->entries[at] = (struct sim_entry){.name = sim_copy_text(name), .inode = inode};
-    names->count++;
-}
-
-void sim_names_remove(struct sim_names *names, const char *name)
-{
-    size_t at = position_of(names, slice_of_text(name));
-    if (!is_at(names, at, slice_of_text(name)))
-        return;
-    free(names->entries[at].name);
-    names->count--;
-    memmove(names->entries + at, names->entries + at + 1,
-            (names->count - at) * sizeof *names->entries);
-}
-
-void sim_names_clear(struct sim_names *names)
-{
-    for (size_t i = 0; i < names->count; i++)
-        free(names->entries[i].name);
-    free(names->entries);
-    *names = (struct sim_names){0};
+    struct sim_image copy = {.size = from->size, .capacity = from->size};
+    copy.data = (uint8_t *)sim_take(from->size);
+    if (from->size > 0)
+        memcpy(copy.data, from->data, from->size);
+    return copy;
 }
 
 /* ---- inodes ---- */
@@ -149,28 +79,36 @@ void sim_inode_free(struct sim_inode *inode)
     free(inode);
 }
 
+/* Records a copy. */
+static void add_write(struct sim_inode *inode, struct sim_write like)
+{
+    struct sim_write *write = (struct sim_write *)sim_take(sizeof *write);
+    *write = like;
+    write->data = (uint8_t *)sim_take(like.size);
+    if (like.size > 0)
+        memcpy(write->data, like.data, like.size);
+    list_init(&write->link);
+    list_add_tail(&inode->writes, &write->link);
+}
+
 void sim_inode_write(struct sim_inode *inode, size_t offset, struct slice bytes)
 {
     if (bytes.size == 0)
         return;
-    struct sim_write *write = (struct sim_write *)sim_take(sizeof *write);
-    write->offset = offset;
-    write->size = bytes.size;
-    write->data = (uint8_t *)sim_take(bytes.size);
-    memcpy(write->data, bytes.data, bytes.size);
-    list_add_tail(&inode->writes, &write->link);
     sim_image_write(&inode->live, offset, bytes);
+    add_write(inode, (struct sim_write){
+                         .offset = offset,
+                         .size = bytes.size,
+                         .data = inode->live.data + offset,
+                     });
 }
 
 void sim_inode_truncate(struct sim_inode *inode, size_t size)
 {
     if (size == inode->live.size)
         return;
-    struct sim_write *write = (struct sim_write *)sim_take(sizeof *write);
-    write->truncates = true;
-    write->offset = size;
-    list_add_tail(&inode->writes, &write->link);
     sim_image_resize(&inode->live, size);
+    add_write(inode, (struct sim_write){.truncates = true, .offset = size});
 }
 
 static void apply(struct sim_image *image, const struct sim_write *write)
@@ -285,28 +223,12 @@ void sim_disk_free(struct sim_disk *disk)
     free(disk);
 }
 
-static void names_clone(struct sim_names *to, const struct sim_names *from)
-{
-    for (size_t i = 0; i < from->count; i++)
-        sim_names_set(to, from->entries[i].name, from->entries[i].inode->copy);
-}
-
 static void file_clone(struct sim_inode *to, const struct sim_inode *from)
 {
-    sim_image_copy(&to->live, &from->live);
-    sim_image_copy(&to->durable, &from->durable);
-    LIST_EACH (&from->writes, link) {
-        const struct sim_write *write = CONTAINER_OF(link, struct sim_write, link);
-        struct sim_write *copy = (struct sim_write *)sim_take(sizeof *copy);
-        *copy = *write;
-        copy->data = NULL;
-        if (write->size > 0) {
-            copy->data = (uint8_t *)sim_take(write->size);
-            memcpy(copy->data, write->data, write->size);
-        }
-        list_init(&copy->link);
-        list_add_tail(&to->writes, &copy->link);
-    }
+    to->live = sim_image_copy(&from->live);
+    to->durable = sim_image_copy(&from->durable);
+    LIST_EACH (&from->writes, link)
+        add_write(to, *CONTAINER_OF(link, struct sim_write, link));
 }
 
 static struct sim_inode *copy_of(const struct sim_inode *inode)
@@ -321,17 +243,18 @@ struct sim_disk *sim_disk_clone(const struct sim_disk *disk)
     list_init(&clone->renames);
     LIST_EACH (&disk->inodes, link) {
         struct sim_inode *inode = CONTAINER_OF(link, struct sim_inode, link);
-        inode->copy = sim_inode_new(clone, inode->is_directory);
-        inode->copy->number = inode->number;
-        inode->copy->name_count = inode->name_count;
-        inode->copy->forgot = inode->forgot;
-        file_clone(inode->copy, inode);
+        struct sim_inode *copy = sim_inode_new(clone, inode->is_directory);
+        copy->number = inode->number;
+        copy->name_count = inode->name_count;
+        copy->forgot = inode->forgot;
+        file_clone(copy, inode);
+        inode->copy = copy;
     }
     LIST_EACH (&disk->inodes, link) {
         const struct sim_inode *inode = CONTAINER_OF(link, struct sim_inode, link);
         inode->copy->parent = copy_of(inode->parent);
-        names_clone(&inode->copy->names, &inode->names);
-        names_clone(&inode->copy->durable_names, &inode->durable_names);
+        inode->copy->names = sim_names_clone(&inode->names);
+        inode->copy->durable_names = sim_names_clone(&inode->durable_names);
     }
     LIST_EACH (&disk->renames, link) {
         struct sim_rename *copy = rename_copy(clone, CONTAINER_OF(link, struct sim_rename, link));

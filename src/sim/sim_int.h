@@ -158,8 +158,10 @@ struct sim_image {
     size_t capacity;
 };
 
+#define SIM_NAME_SIZE 256 /* with its terminator */
+
 struct sim_entry {
-    char *name;
+    char name[SIM_NAME_SIZE];
     struct sim_inode *inode;
 };
 
@@ -331,10 +333,18 @@ int64_t sim_way_recv(struct sim_end *, void *ret_data, size_t size);
 void sim_event_push(struct sim_world *, struct sim_event);
 bool sim_event_pop(struct sim_world *, int64_t until_ns, struct sim_event *ret_event);
 
+/* names.c */
+struct sim_inode *sim_names_find(const struct sim_names *, struct slice name);
+void sim_names_set(struct sim_names *, const char *name, struct sim_inode *);
+void sim_names_remove(struct sim_names *, const char *name);
+void sim_names_clear(struct sim_names *);
+/* The same names, for the inodes' copies. */
+struct sim_names sim_names_clone(const struct sim_names *);
+
 /* disk.c */
 #define SIM_CAPACITY_UNBOUNDED ((int64_t)1 << 50)
 struct sim_disk *sim_disk_new(void);
-void sim_image_copy(struct sim_image *ret_to, const struct sim_image *from);
+struct sim_image sim_image_copy(const struct sim_image *from);
 void sim_image_write(struct sim_image *, size_t offset, struct slice bytes);
 void sim_image_resize(struct sim_image *, size_t size);
 struct sim_inode *sim_inode_new(struct sim_disk *, bool is_directory);
@@ -345,10 +355,6 @@ void sim_inode_sync(struct sim_inode *);
 void sim_inode_sync_failed(struct sim_inode *, struct prng *);
 void sim_inode_forget_writes(struct sim_inode *);
 void sim_inode_free(struct sim_inode *);
-struct sim_inode *sim_names_find(const struct sim_names *, struct slice name);
-void sim_names_set(struct sim_names *, const char *name, struct sim_inode *);
-void sim_names_remove(struct sim_names *, const char *name);
-void sim_names_clear(struct sim_names *);
 /* Carries out and records; takes copies of the names. */
 void sim_disk_rename(struct sim_disk *, const struct sim_rename *);
 /* It becomes durable or never happened; freed either way. */
@@ -361,7 +367,7 @@ struct sim_disk *sim_disk_clone(const struct sim_disk *);
 /* Where a path leads: its directory and its last component; the inode when it exists. */
 struct sim_place {
     struct sim_inode *directory;
-    char name[256];
+    char name[SIM_NAME_SIZE];
     struct sim_inode *inode;
 };
 MUST_USE int sim_find(int dir_fd, const char *path, struct sim_place *ret_place);
