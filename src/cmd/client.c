@@ -213,6 +213,13 @@ bool client_send(struct client *client, const struct client_request *request, vo
            decode_answer(client, &sent, sent.version, body, ret_response);
 }
 
+void client_pause(struct client *client, int64_t pause_ms)
+{
+    int64_t deadline_ns = sys_mono_ns() + pause_ms * 1000000;
+    while (wait_ready(client, deadline_ns) == 0)
+        continue;
+}
+
 /* ---- connecting ---- */
 
 static void keep_versions(struct client *client, const struct api_versions_response *response)

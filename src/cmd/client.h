@@ -43,5 +43,7 @@ struct client_request {
 /* Sends and waits for the answer, decoded into *ret_response (the response's struct). false:
  * client->error, the connection is not to be used again. */
 MUST_USE bool client_send(struct client *, const struct client_request *, void *ret_response);
+/* Waits before the same is asked again. */
+void client_pause(struct client *, int64_t pause_ms);
 
 #endif

@@ -32,6 +32,8 @@ const struct command_flag consume_flag_end = {'e', "end", NULL,
 
 #define PARTITIONS_MAX 10000
 #define METADATA_TIMEOUT_MS 10000
+#define METADATA_ATTEMPTS 4
+#define METADATA_PAUSE_MS 150
 #define BATCH_SIZE 256
 #define IDLE_MS 200
 
@@ -129,25 +131,38 @@ static bool choose_partitions(struct consume *c, int32_t count)
 
 /* ---- the topic ---- */
 
-static int32_t count_partitions(struct consume *c)
+static rd_kafka_resp_err_t ask_partitions(struct consume *c, int32_t *ret_count)
 {
     const struct rd_kafka_metadata *metadata;
-    int32_t count = -1;
     rd_kafka_resp_err_t error =
         c->rk.metadata(c->consumer, 0, c->topic, &metadata, METADATA_TIMEOUT_MS);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        records_report(&c->rk, c->call, topic_name(c), error, NULL);
-        return -1;
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return error;
+    error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (metadata->topic_cnt == 1) {
+        error = metadata->topics[0].err;
+        *ret_count = metadata->topics[0].partition_cnt;
     }
-    if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        count = metadata->topics[0].partition_cnt;
-    else
-        records_report(&c->rk, c->call, topic_name(c),
-                       metadata->topic_cnt == 1 ? metadata->topics[0].err
-                                                : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-                       NULL);
     c->rk.metadata_destroy(metadata);
-    return count;
+    return error;
+}
+
+/* A topic that was just made is not known everywhere at once: asked a few times. -1: told. */
+static int32_t count_partitions(struct consume *c)
+{
+    int32_t count = -1;
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int attempt = 0; attempt < METADATA_ATTEMPTS; attempt++) {
+        error = ask_partitions(c, &count);
+        if (error != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
+            error != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+            break;
+        (void)c->rk.poll(c->consumer, METADATA_PAUSE_MS);
+    }
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return count;
+    records_report(&c->rk, c->call, topic_name(c), error, NULL);
+    return -1;
 }
 
 /* The offset of the first record at or after a time; -1: none. */

@@ -17,6 +17,8 @@
 #define SOURCE_DEFAULT 5
 #define OFFSET_LATEST (-1)
 #define OFFSET_EARLIEST (-2)
+#define OFFSET_ATTEMPTS 6
+#define OFFSET_PAUSE_MS 100
 
 const struct command_flag topic_flag_section = {
     's', "section", "NAMES", "only these of summary,configs,partitions"};
@@ -51,6 +53,8 @@ struct describe {
     int64_t *starts; /* by partition index's place in the topic; -1: unknown */
     int64_t *ends;
     struct text json; /* the topics so far */
+    bool may_ask_again; /* a leader that does not know yet that it leads is asked again */
+    bool must_ask_again;
     unsigned sections;
 };
 
@@ -90,6 +94,11 @@ static const struct metadata_response_brokers *broker_of(const struct metadata_r
 static void keep_offset(struct describe *d,
                         const struct list_offsets_response_topics_partitions *p, int64_t *offsets)
 {
+    if (d->may_ask_again && err_is_known(p->error_code) &&
+        err_is_retriable((enum err)p->error_code)) {
+        d->must_ask_again = true;
+        return;
+    }
     if (p->error_code != ERR_NONE) {
         admin_report(d->admin, &(struct admin_fault){.what = admin_text(d->admin, d->topic->name),
                                                      .code = p->error_code});
@@ -143,6 +152,22 @@ static bool ask_offsets(struct describe *d, struct client *leader, int32_t node_
     return true;
 }
 
+/* Right after a topic was made, its leaders may need a moment. */
+static bool ask_until_known(struct describe *d, struct client *leader, int32_t node_id)
+{
+    for (int attempt = 1; attempt <= OFFSET_ATTEMPTS; attempt++) {
+        d->may_ask_again = attempt < OFFSET_ATTEMPTS;
+        d->must_ask_again = false;
+        if (!ask_offsets(d, leader, node_id, OFFSET_EARLIEST) ||
+            !ask_offsets(d, leader, node_id, OFFSET_LATEST))
+            return false;
+        if (!d->must_ask_again)
+            return true;
+        client_pause(leader, OFFSET_PAUSE_MS);
+    }
+    return true;
+}
+
 static void ask_leader(struct describe *d, int32_t node_id)
 {
     struct admin *admin = d->admin;
@@ -154,8 +179,7 @@ static void ask_leader(struct describe *d, int32_t node_id)
     const char *address = arena_printf(&admin->arena, v6 ? "[%.*s]:%d" : "%.*s:%d",
                                        SLICE_ARG(broker->host), broker->port);
     bool ok = client_open(&leader, address, admin->timeout_ms) &&
-              ask_offsets(d, &leader, node_id, OFFSET_EARLIEST) &&
-              ask_offsets(d, &leader, node_id, OFFSET_LATEST);
+              ask_until_known(d, &leader, node_id);
     if (!ok) {
         console_error(admin->call->console, "offsets of broker %d: %s", node_id,
                       leader.error.size > 0 ? leader.error.data : "out of memory");

@@ -96,7 +96,9 @@ void node_config_synonyms(const struct node_config *config, const struct config_
         CONFIG_SOURCE_DEFAULT,
     };
     size_t first = entry->synonym_count;
-    const char *const alone[CONFIG_SYNONYMS_MAX] = {name};
+    /* A key of one listener falls back to the same key of all. */
+    bool of_listener = strncmp(name, "listener.name.", 14) == 0 && entry->row != NULL;
+    const char *const alone[CONFIG_SYNONYMS_MAX] = {name, of_listener ? entry->row->name : NULL};
     const char *const *names = family_of(name);
     if (names == NULL)
         names = alone;
@@ -140,7 +142,8 @@ static bool describe_one(const struct node_config *config, const struct node_des
     struct config_entry entry = {.row = row,
                                  .name = slice_of_text(name),
                                  .source = CONFIG_SOURCE_DEFAULT,
-                                 .read_only = row == NULL || row->update == CONFIG_READ_ONLY,
+                                 .read_only = row == NULL || strcmp(row->name, name) != 0 ||
+                                              row->update == CONFIG_READ_ONLY,
                                  .sensitive = row == NULL || config_row_is_sensitive(row)};
     struct text printed;
     text_init(&printed, 65536);

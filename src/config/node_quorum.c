@@ -21,24 +21,16 @@ static bool parse_id(struct slice text, int32_t *ret_id)
     return true;
 }
 
-/* broker.id is the older name of node.id. */
+/* broker.id is the older name of node.id; both are set by now where one was given. */
 static void load_id(struct node_loader *loader)
 {
     const struct node_setting *node = setting_of(loader, "node.id");
     const struct node_setting *broker = setting_of(loader, "broker.id");
-    bool node_given = node != NULL && (node->line >= 0 || broker == NULL);
-    const struct node_setting *chosen = node_given ? node : broker;
-    if (chosen == NULL)
-        return;
-    int32_t id = -1;
-    if (!parse_id(slice_of_text(chosen->value), &id)) {
-        if (chosen == broker)
-            node_loader_error(loader, chosen, "broker.id must be a number from 0 on");
-        return;
-    }
-    int32_t other = id;
-    if (node_given && broker != NULL &&
-        (!parse_id(slice_of_text(broker->value), &other) || other != id))
+    int32_t id;
+    int32_t other;
+    if (node == NULL || broker == NULL || !parse_id(slice_of_text(node->value), &id))
+        return; /* told already */
+    if (!parse_id(slice_of_text(broker->value), &other) || other != id)
         node_loader_error(loader, broker, "broker.id and node.id must be the same; node.id is %d",
                           id);
     loader->config->node_id = id;

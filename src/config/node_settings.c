@@ -199,12 +199,29 @@ static void gather_built_in(struct node_loader *loader)
                     BUILT_IN_LINE);
 }
 
-static bool was_given(const struct node_loader *loader, const char *name)
+static const struct node_setting *given(const struct node_loader *loader, const char *name)
 {
     for (size_t i = 0; i < loader->count; i++)
         if (strcmp(loader->settings[i].name, name) == 0)
-            return true;
-    return false;
+            return &loader->settings[i];
+    return NULL;
+}
+
+static void repeat(struct node_loader *loader, const char *name, const struct node_setting *of)
+{
+    struct node_setting copy = *of; /* adding may move them */
+    add_setting(loader, slice_of_text(name), slice_of_text(copy.value), copy.line);
+}
+
+/* Each stands for the other where only one is given. */
+static void gather_ids(struct node_loader *loader)
+{
+    const struct node_setting *node = given(loader, "node.id");
+    const struct node_setting *broker = given(loader, "broker.id");
+    if (broker != NULL && (node == NULL || node->line == BUILT_IN_LINE))
+        repeat(loader, "node.id", broker);
+    else if (node != NULL && broker == NULL)
+        repeat(loader, "broker.id", node);
 }
 
 /* ---- checks ---- */
@@ -270,9 +287,7 @@ static void check_required(struct node_loader *loader)
 {
     for (size_t i = 0; i < config_row_count(); i++) {
         const struct config_row *row = config_row_at(i);
-        bool other_name = strcmp(row->name, "node.id") == 0 &&
-                          node_setting_find(loader->config, "broker.id") != NULL;
-        if (row->required && !other_name && node_setting_find(loader->config, row->name) == NULL)
+        if (row->required && node_setting_find(loader->config, row->name) == NULL)
             node_loader_error(loader, NULL,
                               "Missing required configuration \"%s\" which has no default value.",
                               row->name);
@@ -293,7 +308,8 @@ void node_load_settings(struct node_loader *loader)
     else
         gather_file(loader);
     gather_overrides(loader);
-    if (!was_given(loader, "log.dirs") && !was_given(loader, "log.dir"))
+    gather_ids(loader);
+    if (given(loader, "log.dirs") == NULL && given(loader, "log.dir") == NULL)
         add_setting(loader, slice_of_text("log.dirs"), slice_of_text(loader->input->default_dir),
                     BUILT_IN_LINE);
     for (size_t i = 0; i < loader->count; i++)

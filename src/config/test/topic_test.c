@@ -267,7 +267,7 @@ static void brokers_described(void **state)
     (void)state;
     struct node_config *node =
         node_with(SET("log.segment.bytes=2097152", "log.retention.hours=5", "unknown.key=1",
-                      "ssl.key.password=secret"));
+                      "ssl.key.password=secret", "listener.name.x.num.io.threads=9"));
     static const struct config_pair all[] = {PAIR("log.segment.bytes", "3145728")};
     struct node_describe what = {.layers = {.default_broker = pairs(all, 1)}};
     broker_shows(node, what, "log.segment.bytes",
@@ -282,6 +282,11 @@ static void brokers_described(void **state)
                  "unknown.key= source=4 read-only sensitive unknown.key::4\n");
     broker_shows(node, what, "ssl.key.password",
                  "ssl.key.password= source=4 sensitive ssl.key.password::4\n");
+    broker_shows(node, what, "listener.name.x.num.io.threads",
+                 "listener.name.x.num.io.threads=9 source=4 read-only "
+                 "listener.name.x.num.io.threads:9:4 num.io.threads:8:5\n");
+    broker_shows(node, what, "broker.id",
+                 "broker.id=1 source=4 read-only broker.id:1:4 broker.id:-1:5\n");
     broker_shows(node, what, "ottla.shards",
                  "ottla.shards=1 source=5 read-only ottla.shards:1:5\n");
     what.only_default = true;

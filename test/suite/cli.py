@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+"""Every command of the command line, against a broker of its own.
+
+$OTTLA is the binary; with $OTTLA_CLI_BROKER (host:port) an outside broker is used instead of one
+started here, and what concerns the data directory is left out.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+OTTLA = os.environ.get("OTTLA", "build/release/ottla")
+OUTSIDE = os.environ.get("OTTLA_CLI_BROKER")
+START_SECONDS = 30
+BROKER = OUTSIDE
+
+
+class Result:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    def rows(self):
+        """An --format awk answer, without trailing blanks."""
+        return [line.split("\t") for line in self.out.decode().splitlines()]
+
+    def json(self):
+        return json.loads(self.out)
+
+
+def run(*words, stdin=b"", env=None, brokers=True, timeout=60):
+    full = dict(os.environ, OTTLA_BROKERS=BROKER or "") if brokers else dict(os.environ)
+    full.update(env or {})
+    done = subprocess.run([OTTLA, *words], input=stdin, capture_output=True, env=full,
+                          timeout=timeout, check=False)
+    return Result(done.returncode, done.stdout, done.stderr.decode())
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Broker:
+    """A node in a folder of its own, on a free port of loopback."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ottla-cli-"))
+        self.data = self.folder / "data"
+        self.port = free_port()
+        self.log = open(self.folder / "log", "wb")
+        self.process = subprocess.Popen(
+            [OTTLA, "start", "--set", f"log.dirs={self.data}",
+             "--set", f"listeners=PLAINTEXT://127.0.0.1:{self.port}",
+             "--set", "ottla.metrics.listener="],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.show()
+                    raise RuntimeError("the broker did not start") from None
+                time.sleep(0.02)
+
+    def show(self):
+        sys.stderr.write((self.folder / "log").read_text(errors="replace")[-4000:])
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(START_SECONDS)
+        self.log.close()
+        return code
+
+    def remove(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder)
+
+
+class Case(unittest.TestCase):
+    def ok(self, result):
+        self.assertEqual((result.code, result.err), (0, ""))
+        return result
+
+    def fails(self, result, code, beginning):
+        self.assertEqual(result.code, code, result.err)
+        self.assertTrue(result.err.startswith(beginning), result.err)
+        self.assertEqual(result.err.count("\n"), 1, "an error is one line")
+        return result
+
+
+class Help(Case):
+    COMMANDS = ["start", "topic create", "topic list", "topic describe", "topic delete", "produce",
+                "consume", "log dump", "raw", "version"]
+
+    def test_every_command_has_help_with_examples(self):
+        overview = self.ok(run("--help")).out.decode()
+        for command in self.COMMANDS:
+            self.assertIn(command, overview)
+            text = self.ok(run(*command.split(), "--help")).out.decode()
+            self.assertTrue(text.startswith(f"Usage: ottla {command}"))
+            self.assertIn("Examples:", text)
+            self.assertEqual(text, run("help", *command.split()).out.decode())
+
+    def test_wrong_usage_ends_with_2(self):
+        self.fails(run("tpic"), 2, "ottla: no such command: tpic; did you mean topic?")
+        self.fails(run("consume"), 2, "consume: TOPIC is missing")
+        self.fails(run("topic", "list", "--fromat", "json"), 2,
+                   "topic list: unknown flag --fromat; did you mean --format?")
+        self.fails(run("topic", "list", "--format", "xml"), 2, "topic list: --format xml")
+        self.fails(run("consume", "x", "-o", "soon"), 2, "consume: -o soon is no offset")
+        self.fails(run("consume", "x", "-f", "%q"), 2, "consume: -f %q: %q is no verb")
+        self.fails(run("produce", "x", "-f", "%p"), 2, "produce: -f %p: neither %k nor %v")
+
+    def test_version(self):
+        self.assertIn("Apache Kafka 4.4.0", self.ok(run("version")).out.decode())
+        self.assertEqual(self.ok(run("version", "--format", "json")).json()["kafka"], "4.4.0")
+
+    def test_no_broker(self):
+        nobody = f"127.0.0.1:{free_port()}"
+        for words in (["topic", "list"], ["consume", "x"], ["produce", "x"]):
+            result = run(*words, "-b", nobody)
+            self.fails(result, 1, f"{' '.join(words[:2]) if words[0] == 'topic' else words[0]}: "
+                                  f"connecting to {nobody}: Connection refused")
+
+    def test_start_checks_its_configuration(self):
+        self.ok(run("start", "--check"))
+        self.fails(run("start", "--check", "--set", "listeners=SSL://:1"), 1,
+                   "error: --set listeners: listeners: listener SSL asks for SSL")
+        self.fails(run("start", "-c", "/nonexistent"), 1, "start: /nonexistent: No such file")
+
+
+class Topics(Case):
+    def test_create_list_describe_delete(self):
+        made = self.ok(run("topic", "create", "cli-a", "cli-b", "-p", "3", "-c",
+                           "retention.ms=1234567", "--format", "json")).json()
+        self.assertEqual(made["_version"], 1)
+        self.assertEqual([(t["name"], t["partitions"]) for t in made["topics"]],
+                         [("cli-a", 3), ("cli-b", 3)])
+        names = {row[0]: row for row in self.ok(run("topic", "list", "--format", "awk")).rows()}
+        self.assertEqual(names["cli-a"][1:3], ["3", "1"])
+        self.assertEqual(names["cli-a"][3], made["topics"][0]["id"])
+        table = self.ok(run("topic", "list")).out.decode().splitlines()
+        self.assertEqual(table[0].split(), ["NAME", "PARTITIONS", "REPLICAS", "ID"])
+        self.fails(run("topic", "create", "cli-a"), 1,
+                   f"topic create: cli-a on {BROKER}: TOPIC_ALREADY_EXISTS (36): ")
+        self.ok(run("topic", "create", "cli-a", "--if-not-exists"))
+        shown = self.ok(run("topic", "describe", "cli-a", "--format", "json")).json()["topics"][0]
+        self.assertEqual(shown["name"], "cli-a")
+        self.assertIn({"key": "retention.ms", "value": "1234567", "source": "topic"},
+                      shown["configs"])
+        self.assertEqual([p["partition"] for p in shown["partitions"]], [0, 1, 2])
+        self.assertEqual([p["end_offset"] for p in shown["partitions"]], [0, 0, 0])
+        self.assertIn("PARTITIONS\n", self.ok(run("topic", "describe", "cli-a")).out.decode())
+        every = self.ok(run("topic", "describe", "cli-a", "-a", "-s", "configs", "--format",
+                            "awk")).rows()
+        self.assertGreater(len(every), 30)
+        self.fails(run("topic", "delete", "cli-a"), 2, "topic delete: nobody can be asked here")
+        self.ok(run("topic", "delete", "cli-a", "cli-b", "--yes"))
+        self.fails(run("topic", "describe", "cli-a"), 1,
+                   f"topic describe: cli-a on {BROKER}: UNKNOWN_TOPIC_OR_PARTITION (3): ")
+        self.fails(run("topic", "delete", "cli-a", "--yes"), 1,
+                   f"topic delete: cli-a on {BROKER}: UNKNOWN_TOPIC_OR_PARTITION (3): ")
+        self.ok(run("topic", "delete", "cli-a", "--yes", "--if-exists"))
+
+    def test_refusals_name_the_error_and_a_hint(self):
+        self.fails(run("topic", "create", "cli-r", "-r", "3"), 1,
+                   f"topic create: cli-r on {BROKER}: INVALID_REPLICATION_FACTOR (38): ")
+        self.assertIn("Try -r 1.", run("topic", "create", "cli-r", "-r", "3").err)
+        self.fails(run("topic", "create", "cli/r"), 1,
+                   f"topic create: cli/r on {BROKER}: INVALID_TOPIC_EXCEPTION (17): ")
+        self.fails(run("topic", "create", "cli-r", "-c", "segment.bytes=1"), 1,
+                   f"topic create: cli-r on {BROKER}: INVALID_CONFIG (40): Invalid value 1 for "
+                   "configuration segment.bytes: Value must be at least 1048576")
+        self.fails(run("topic", "create", "cli-r", "-c", "segment.bytes"), 2,
+                   "topic create: -c segment.bytes: must be key=value")
+        self.fails(run("topic", "create", "cli-r", "-p", "many"), 2,
+                   "topic create: --partitions many: must be a number")
+
+    def test_dry_run_changes_nothing(self):
+        self.ok(run("topic", "create", "cli-dry", "--dry-run"))
+        names = [row[0] for row in self.ok(run("topic", "list", "--format", "awk")).rows()]
+        self.assertNotIn("cli-dry", names)
+
+    def test_one_of_two_fails(self):
+        result = run("topic", "create", "cli-good", "cli bad", "--format", "awk")
+        self.assertEqual(result.code, 1)
+        self.assertEqual(result.rows()[0][0], "cli-good")
+        self.assertIn("INVALID_TOPIC_EXCEPTION", result.err)
+        self.ok(run("topic", "delete", "cli-good", "-y"))
+
+
+class Records(Case):
+    def topic(self, name, partitions=1):
+        self.ok(run("topic", "create", name, "-p", str(partitions)))
+        self.addCleanup(run, "topic", "delete", name, "-y")
+        return name
+
+    def test_lines_through(self):
+        topic = self.topic("cli-lines")
+        lines = b"".join(b"line %d \xc3\xa9 %s\n" % (i, b"x" * (i % 90)) for i in range(20000))
+        for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+            self.ok(run("produce", topic, "-z", codec, stdin=lines))
+        self.assertEqual(self.ok(run("consume", topic, "-e")).out, lines * 5)
+        self.assertEqual(self.ok(run("consume", topic, "-n", "3")).out,
+                         b"".join(lines.splitlines(True)[:3]))
+        self.assertEqual(self.ok(run("consume", topic, "-o", "-2", "-e")).out,
+                         b"".join(lines.splitlines(True)[-2:]))
+        self.assertEqual(self.ok(run("consume", topic, "-o", "20000:20001")).out,
+                         lines.splitlines(True)[0])
+        self.assertEqual(self.ok(run("consume", topic, "-o", "@-1h:end", "-f", "%o\\n")).out
+                         .splitlines()[-1], b"99999")
+        self.assertEqual(self.ok(run("consume", topic, "-o", "end", "-e")).out, b"")
+
+    def test_keys_headers_and_tombstones(self):
+        topic = self.topic("cli-keys", 2)
+        self.ok(run("produce", topic, "-f", "%k %v\\n", "-p", "1", "-H", "h=1", "-H", "g:2",
+                    stdin=b"a one\nb two words\n"))
+        self.ok(run("produce", topic, "-Z", "-k", "gone", "-p", "1", stdin=b"\n"))
+        shown = self.ok(run("consume", topic, "-p", "1", "-e", "-f",
+                            "%p %o %k=%v{json} %H %h{%k:%v }%t\\n")).out.decode()
+        self.assertEqual(shown, f"1 0 a=\"one\" 2 h:1 g:2 {topic}\n"
+                                f"1 1 b=\"two words\" 2 h:1 g:2 {topic}\n"
+                                f"1 2 gone=null 0 {topic}\n")
+        self.assertEqual(self.ok(run("consume", topic, "-e", "-k", "-H", "-n", "1")).out,
+                         b"h=1,g=2,\ta\tone\n")
+        self.assertEqual(self.ok(run("consume", topic, "-p", "0", "-e")).out, b"")
+
+    def test_json_makes_the_round(self):
+        source, target = self.topic("cli-json-a"), self.topic("cli-json-b")
+        self.ok(run("produce", source, "-f", "%K{big32}%k%V{big32}%v", "-H", "h=v",
+                    stdin=b"\0\0\0\1\xff\0\0\0\3a\0b" + b"\0\0\0\0\0\0\0\0"))
+        lines = self.ok(run("consume", source, "-e", "-f", "jsonl")).out
+        self.ok(run("produce", target, "-f", "json", stdin=lines))
+        again = self.ok(run("consume", target, "-e", "-f", "jsonl")).out
+        self.assertEqual(again, lines.replace(source.encode(), target.encode()))
+        first = json.loads(lines.splitlines()[0])
+        self.assertEqual((first["key_base64"], first["value"]), ("/w==", "a\0b"))
+
+    def test_errors(self):
+        topic = self.topic("cli-errors")
+        self.fails(run("consume", topic, "-o", "5"), 1,
+                   f"consume: {topic} partition 0 has the offsets 0 to 0; 5 is not among them")
+        self.fails(run("consume", topic, "-p", "1"), 2, f"consume: -p 1: {topic} has")
+        self.fails(run("consume", "cli-nowhere", "-e"), 1, f"consume: cli-nowhere on {BROKER}: ")
+        self.fails(run("produce", topic, "-X", "no.such.property=1"), 2,
+                   "produce: -X no.such.property=1: ")
+        self.fails(run("produce", topic, "-f", "%V{big32}%v", stdin=b"\0\0\0\x09short"), 1,
+                   "produce: record 1: the input ends inside of it")
+        big = run("produce", topic, "-X", "message.max.bytes=2000000", stdin=b"x" * 1500000)
+        self.fails(big, 1, f"produce: {topic} on {BROKER}: MESSAGE_TOO_LARGE (10): ")
+
+    def test_follows_until_told(self):
+        topic = self.topic("cli-follow")
+        reader = subprocess.Popen([OTTLA, "consume", topic, "-n", "2"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL,
+                                  env=dict(os.environ, OTTLA_BROKERS=BROKER))
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.kill)
+        self.addCleanup(reader.stdout.close)
+        self.ok(run("produce", topic, stdin=b"one\n"))
+        self.assertEqual(reader.stdout.readline(), b"one\n")
+        self.ok(run("produce", topic, stdin=b"two\n"))
+        self.assertEqual(reader.stdout.read(), b"two\n")
+        self.assertEqual(reader.wait(30), 0)
+
+    def test_topics_are_made_when_first_used(self):
+        self.ok(run("produce", "cli-auto", stdin=b"hello\n"))
+        self.addCleanup(run, "topic", "delete", "cli-auto", "-y")
+        self.assertEqual(self.ok(run("consume", "cli-auto", "-e")).out, b"hello\n")
+
+    def test_full_output_is_an_error(self):
+        topic = self.topic("cli-full")
+        self.ok(run("produce", topic, stdin=b"x\n" * 1000))
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([OTTLA, "consume", topic, "-e"], stdout=full,
+                                  stderr=subprocess.PIPE, check=False,
+                                  env=dict(os.environ, OTTLA_BROKERS=BROKER))
+        self.assertEqual(done.returncode, 1, done.stderr)
+
+
+class Raw(Case):
+    def test_one(self):
+        answer = self.ok(run("raw", "apiversions", "2", stdin=b"{}")).json()
+        self.assertEqual(answer["errorCode"], 0)
+        self.assertIn(18, [api["apiKey"] for api in answer["apiKeys"]])
+        answer = self.ok(run("raw", "3", "max", stdin=b'{"topics":[]}')).json()
+        self.assertEqual(answer["topics"], [])
+
+    def test_lines(self):
+        lines = [b'{"api":"Metadata","version":9,"body":{"topics":[]}}', b"", b"# a comment",
+                 b'{"api":18,"version":2,"body":{}}', b'{"api":"None","version":1,"body":{}}',
+                 b"not json", b'{"api":"Metadata","version":99,"body":{}}',
+                 b'{"api":"Metadata","version":0,"body":{"no":1}}']
+        result = run("raw", stdin=b"\n".join(lines))
+        self.assertEqual(result.code, 1)
+        answers = [json.loads(line) for line in result.out.splitlines()]
+        self.assertEqual([sorted(a) for a in answers],
+                         [["api", "body", "version"]] * 2 + [["error"]] * 4)
+        self.assertEqual(answers[0]["api"], "Metadata")
+        self.assertIn("no API is called None", answers[2]["error"])
+        self.assertIn("has the versions", answers[4]["error"])
+
+    def test_mistakes(self):
+        self.fails(run("raw", "Metadata"), 2, "raw: both API and VERSION")
+        self.fails(run("raw", "Nothing", "1"), 2, "raw: no API is called Nothing")
+        self.fails(run("raw", "Metadata", "1", stdin=b"{"), 1, "raw: standard input, line")
+        self.fails(run("raw", "Metadata", "1", stdin=b'{"topics":1}'), 1, "raw: ")
+        shown = self.ok(run("raw", "--template", "CreateTopics", "7")).json()
+        self.assertEqual(shown["timeoutMs"], 60000)
+
+
+@unittest.skipIf(OUTSIDE, "the data directory is not here")
+class Dump(Case):
+    def dump(self, *words):
+        return run("log", "dump", *[str(word) for word in words])
+
+    def test_segments_and_their_indexes(self):
+        self.ok(run("topic", "create", "cli-dump"))
+        self.ok(run("produce", "cli-dump", "-k", "key", "-H", "a=b", "-z", "zstd",
+                    stdin=b"one\ntwo\n"))
+        folder = broker.data / "cli-dump-0"
+        segment = folder / "00000000000000000000.log"
+        text = self.ok(self.dump(segment)).out.decode()
+        self.assertIn("codec=zstd", text)
+        self.assertIn("crc=ok", text)
+        self.assertIn('"key":"key","value":"two","headers":[{"key":"a","value":"b"}]', text)
+        self.assertNotIn('"key":"key"', self.ok(self.dump("-B", segment)).out.decode())
+        lines = [json.loads(line) for line in
+                 self.ok(self.dump("--format", "json", segment)).out.splitlines()]
+        self.assertEqual(lines[0]["kind"], "segment")
+        self.assertTrue(all(line["crc_ok"] for line in lines if "crc_ok" in line))
+        for name in ("00000000000000000000.index", "00000000000000000000.timeindex",
+                     "leader-epoch-checkpoint", "partition.metadata"):
+            self.ok(self.dump(folder / name))
+
+    def test_the_metadata_log(self):
+        folder = broker.data / "__cluster_metadata-0"
+        text = self.ok(self.dump(folder / "00000000000000000000.log")).out.decode()
+        for record in ("LEADER_CHANGE", "RegisterBrokerRecord", "FeatureLevelRecord"):
+            self.assertIn(f'"type":"{record}"', text)
+        self.assertIn('"leaderEpoch"', self.ok(self.dump(folder / "quorum-state")).out.decode())
+        for snapshot in folder.glob("*.checkpoint"):
+            self.assertIn("SNAPSHOT_HEADER", self.ok(self.dump(snapshot)).out.decode())
+        self.assertIn("node.id=1", self.ok(self.dump(broker.data / "meta.properties"))
+                      .out.decode())
+
+    def test_damage_is_told(self):
+        self.ok(run("topic", "create", "cli-damage"))
+        self.ok(run("produce", "cli-damage", stdin=b"one\n"))
+        segment = (broker.data / "cli-damage-0" / "00000000000000000000.log").read_bytes()
+        copy = broker.folder / "copy.log"
+        copy.write_bytes(segment[:-1] + bytes([segment[-1] ^ 1]))
+        self.assertIn("the checksum does not match", self.dump(copy).err)
+        copy.write_bytes(segment[:-1])
+        result = self.dump(copy)
+        self.assertEqual(result.code, 1)
+        copy.write_bytes(segment + bytes(100))
+        self.assertIn("zeroes", self.ok(self.dump(copy)).out.decode())
+        self.fails(self.dump(broker.folder / "nothing.log"), 1, "log dump: ")
+        (broker.folder / "what").write_bytes(b"")
+        self.fails(self.dump(broker.folder / "what"), 1, "log dump: ")
+
+
+broker = None
+
+
+def main():
+    global broker, BROKER
+    if not OUTSIDE:
+        broker = Broker()
+        BROKER = f"127.0.0.1:{broker.port}"
+    stopped = 0
+    try:
+        suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+        result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+        if broker:
+            if not result.wasSuccessful():
+                broker.show()
+            stopped = broker.stop()
+    finally:
+        if broker:
+            broker.remove()
+    failed = len(result.failures) + len(result.errors) + (stopped != 0)
+    if stopped != 0:
+        print(f"the broker ended with {stopped}")
+    print(f"{result.testsRun - failed} passed, {failed} failed, {len(result.skipped)} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
