@@ -1,7 +1,7 @@
-/* The one decoder: walks a message's table over untrusted bytes. The complication is nesting without
- * recursion: what is under way stands on a small stack of frames, one per struct, whose depth the
- * tables bound. Must not assert on input, nor take memory before the bytes that pay for it are
- * seen. */
+/* The one decoder: walks a message's table over untrusted bytes. The complication is nesting
+ * without recursion: what is under way stands on a small stack of frames, one per struct, whose
+ * depth the tables bound. Must not assert on input, nor take memory before the bytes that pay for
+ * it are seen. Pure: any thread. */
 #include "wire/message_int.h"
 
 #include "base/always.h"

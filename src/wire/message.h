@@ -2,9 +2,9 @@
  * know varints, flexible versions and tagged fields. A message's struct holds the fields of all its
  * versions (generated: wire/msg/<message>.h); strings, bytes and records are slices of the input.
  *
- * Decoding never asserts on input and takes at most a constant times the input's bytes from the
- * arena: a count is checked against the smallest possible size of its elements first; unknown
- * tagged fields are passed over, not kept. Pure functions: any thread. */
+ * Decoding never asserts on input and takes at most WIRE_MEMORY_RATIO_MAX times the input's bytes
+ * from the arena: a count is checked against the smallest possible size of its elements first;
+ * unknown tagged fields are passed over, not kept. Pure functions: any thread. */
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H
 
@@ -106,6 +106,8 @@ struct wire_message {
 #define WIRE_ARRAY_COUNT_MAX 1000000
 #define WIRE_UNKNOWN_TAGS_MAX 10000
 #define WIRE_STRING_SIZE_MAX 32767
+/* Bytes of the arena that decoding takes for each byte of input, at most. */
+#define WIRE_MEMORY_RATIO_MAX 64
 
 struct wire_decoded {
     size_t size;           /* bytes consumed */

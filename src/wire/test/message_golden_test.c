@@ -26,15 +26,24 @@ static uint8_t hex_digit(char c)
     return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
+/* Cuts the text at the first `end` and returns what stood before it. */
+static const char *cut(char **rest, char end)
+{
+    char *start = *rest;
+    char *at = strchr(start, end);
+    assert_non_null(at);
+    *at = '\0';
+    *rest = at + 1;
+    return start;
+}
+
 /* Takes a line apart in place. */
 static void parse_line(char *line, struct golden *ret_golden)
 {
-    char *rest = NULL;
-    const char *name = strtok_r(line, " ", &rest);
-    const char *version = strtok_r(NULL, " ", &rest);
-    const char *hex = strtok_r(NULL, " ", &rest);
-    const char *json = strtok_r(NULL, "\n", &rest);
-    assert_non_null(json);
+    const char *name = cut(&line, ' ');
+    const char *version = cut(&line, ' ');
+    const char *hex = cut(&line, ' ');
+    const char *json = cut(&line, '\n');
     ret_golden->message = wire_message_named(slice_of_text(name));
     assert_non_null(ret_golden->message);
     ret_golden->version = (int)strtol(version, NULL, 10);

@@ -216,7 +216,8 @@ static void missing_fields_keep_their_defaults(void **state)
     struct wire_json_reading reading = {.arena = &arena};
     struct register_broker_record record;
     assert_true(wire_json_read(&wire_register_broker_record, 1,
-                               slice_of_text("{\"brokerId\":3,\"rack\":\"r\"}"), &reading, &record));
+                               slice_of_text("{\"brokerId\":3,\"rack\":\"r\"}"), &reading,
+                               &record));
     assert_int_equal(record.broker_id, 3);
     assert_true(slice_is(record.rack, "r"));
     assert_true(record.fenced);
