@@ -152,7 +152,6 @@ static void a_turn_has_its_order(void **state)
 
 struct letter {
     struct shard_message message;
-    uint32_t sequence; /* of its sender, to its target */
     int hops_left;
 };
 
@@ -355,7 +354,178 @@ static void no_wake_up_is_lost(void **state)
     }
 }
 
+/* ---- jobs of one queue never overlap, others overtake them ---- */
+
+enum { FIRST_OF_A, SECOND_OF_A, FIRST_OF_B, LINED_UP };
+
+static struct {
+    struct shard_set *set;
+    struct shard_message begin;
+    struct shard_job jobs[LINED_UP];
+    _Atomic bool b_has_run;
+    _Atomic bool first_has_ended;
+    bool second_came_after;
+    int done;
+} lined_up;
+
+/* Holds its worker until the job of the other queue has run: that one must overtake the second of
+ * this queue, which waits for this one. */
+static void first_of_a(struct shard_job *job)
+{
+    (void)job;
+    while (!atomic_load(&lined_up.b_has_run)) {
+    }
+    atomic_store(&lined_up.first_has_ended, true);
+}
+
+static void second_of_a(struct shard_job *job)
+{
+    (void)job;
+    lined_up.second_came_after = atomic_load(&lined_up.first_has_ended);
+    atomic_store(&lined_up.b_has_run, true); /* the first may end, however wrong this is */
+}
+
+static void first_of_b(struct shard_job *job)
+{
+    (void)job;
+    atomic_store(&lined_up.b_has_run, true);
+}
+
+static void lined_up_done(struct shard *here, struct shard_job *job)
+{
+    (void)job;
+    if (++lined_up.done == LINED_UP)
+        shard_set_stop(shard_siblings(here));
+}
+
+static void lined_up_begin(struct shard *here, struct shard_message *message)
+{
+    static const shard_job_run_fn runs[LINED_UP] = {first_of_a, second_of_a, first_of_b};
+    static char queues[2];
+    (void)message;
+    for (int i = 0; i < LINED_UP; i++) {
+        lined_up.jobs[i] = (struct shard_job){
+            .run = runs[i],
+            .on_done = lined_up_done,
+            .queue = &queues[i == FIRST_OF_B ? 1 : 0],
+        };
+        shard_submit(here, &lined_up.jobs[i]);
+    }
+}
+
+static const struct shard_route lined_up_route = {.name = "begin", .run = {lined_up_begin}};
+
+static void queues_are_kept_apart(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        memset(&lined_up, 0, sizeof lined_up);
+        struct shard_set *set = new_set(1, 2);
+        assert_int_equal(shard_set_start(set), 0);
+        shard_post(shard_set_at(set, 0), &lined_up.begin, &lined_up_route);
+        shard_set_join(set);
+        assert_int_equal(lined_up.done, LINED_UP);
+        assert_true(lined_up.second_came_after);
+        shard_set_free(set);
+    }
+}
+
 /* ---- descriptors ---- */
+
+/* Two streams become readable in one batch of events. Whichever is first stops the other and
+ * watches a third in its place: the event that was fetched for the other must not reach it. */
+struct trio {
+    struct shard_message begin;
+    struct shard_message end;
+    struct shard_watch watches[3];
+    int fds[3];
+    int peers[3];
+    int called;
+    bool third_was_readable;
+};
+
+static void trio_end(struct shard *here, struct shard_message *message)
+{
+    (void)message;
+    shard_set_stop(shard_siblings(here));
+}
+
+static const struct shard_route trio_end_route = {.name = "end", .run = {trio_end}};
+
+static void third_ready(struct shard *here, struct shard_watch *watch, unsigned ready)
+{
+    struct trio *trio = CONTAINER_OF(watch, struct trio, watches[2]);
+    trio->third_was_readable = trio->third_was_readable || (ready & SYS_READABLE) != 0;
+    shard_send(here, here, &trio->end, &trio_end_route);
+}
+
+static void either_ready(struct shard *here, struct trio *trio, int which, unsigned ready)
+{
+    assert_true((ready & SYS_READABLE) != 0);
+    assert_int_equal(trio->called++, 0);
+    shard_watch_stop(here, &trio->watches[1 - which]);
+    assert_int_equal(shard_watch_start(here, &trio->watches[2], trio->fds[2], true, third_ready),
+                     0);
+    assert_int_equal(trio->watches[2].slot, trio->watches[1 - which].slot);
+}
+
+static void first_ready(struct shard *here, struct shard_watch *watch, unsigned ready)
+{
+    either_ready(here, CONTAINER_OF(watch, struct trio, watches[0]), 0, ready);
+}
+
+static void second_ready(struct shard *here, struct shard_watch *watch, unsigned ready)
+{
+    either_ready(here, CONTAINER_OF(watch, struct trio, watches[1]), 1, ready);
+}
+
+static void trio_begin(struct shard *here, struct shard_message *message)
+{
+    struct trio *trio = CONTAINER_OF(message, struct trio, begin);
+    assert_int_equal(shard_watch_start(here, &trio->watches[0], trio->fds[0], true, first_ready),
+                     0);
+    assert_int_equal(shard_watch_start(here, &trio->watches[1], trio->fds[1], true, second_ready),
+                     0);
+}
+
+static const struct shard_route trio_route = {.name = "begin", .run = {trio_begin}};
+
+static void trio_connect(struct trio *trio)
+{
+    struct sys_net_address address;
+    int listener = sys_net_listen("127.0.0.1", 0, 8);
+    assert_int_equal(sys_net_local(listener, &address), 0);
+    for (int i = 0; i < 3; i++) {
+        trio->peers[i] = sys_net_connect("127.0.0.1", address.port);
+        while ((trio->fds[i] = sys_net_accept(listener, &(struct sys_net_address){0})) == -EAGAIN) {
+        }
+        assert_true(trio->fds[i] >= 0);
+    }
+    struct slice part = slice_of_text("x");
+    for (int i = 0; i < 2; i++) {
+        while (sys_net_send(trio->peers[i], &part, 1, false) != 1) {
+        }
+    }
+    sys_net_close(listener);
+}
+
+static void a_stale_event_reaches_nobody(void **state)
+{
+    struct trio trio = {.called = 0};
+    struct shard_set *set = new_set(1, 1);
+    (void)state;
+    trio_connect(&trio);
+    shard_post(shard_set_at(set, 0), &trio.begin, &trio_route);
+    assert_int_equal(shard_set_start(set), 0);
+    shard_set_join(set);
+    assert_int_equal(trio.called, 1);
+    assert_false(trio.third_was_readable);
+    for (int i = 0; i < 3; i++) {
+        sys_net_close(trio.fds[i]);
+        sys_net_close(trio.peers[i]);
+    }
+    shard_set_free(set);
+}
 
 struct echo {
     struct shard_watch listener;
@@ -464,9 +634,14 @@ static void impossible_sets_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_turn_has_its_order), cmocka_unit_test(everything_at_once),
-        cmocka_unit_test(no_wake_up_is_lost),   cmocka_unit_test(descriptors_are_watched),
-        cmocka_unit_test(buffers_are_counted),  cmocka_unit_test(impossible_sets_are_refused),
+        cmocka_unit_test(a_turn_has_its_order),
+        cmocka_unit_test(everything_at_once),
+        cmocka_unit_test(no_wake_up_is_lost),
+        cmocka_unit_test(queues_are_kept_apart),
+        cmocka_unit_test(a_stale_event_reaches_nobody),
+        cmocka_unit_test(descriptors_are_watched),
+        cmocka_unit_test(buffers_are_counted),
+        cmocka_unit_test(impossible_sets_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
