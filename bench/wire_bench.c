@@ -43,8 +43,8 @@ static void *make_produce(struct arena *arena, const struct shape *shape)
     *request = produce_request_default;
     request->acks = -1;
     request->timeout_ms = 30000;
-    request->topic_data = ARENA_ARRAY(arena, struct produce_request_topic_data,
-                                      (size_t)shape->topics);
+    request->topic_data =
+        ARENA_ARRAY(arena, struct produce_request_topic_data, (size_t)shape->topics);
     request->topic_data_count = shape->topics;
     for (int t = 0; t < shape->topics; t++) {
         struct produce_request_topic_data *topic = &request->topic_data[t];
@@ -56,8 +56,7 @@ static void *make_produce(struct arena *arena, const struct shape *shape)
         topic->partition_data_count = shape->partitions;
         for (int p = 0; p < shape->partitions; p++) {
             topic->partition_data[p].index = p;
-            topic->partition_data[p].records.bytes =
-                slice_of(record_bytes, sizeof record_bytes);
+            topic->partition_data[p].records.bytes = slice_of(record_bytes, sizeof record_bytes);
         }
     }
     return request;
@@ -67,17 +66,17 @@ static void *make_produce_response(struct arena *arena, const struct shape *shap
 {
     struct produce_response *response = ARENA_NEW(arena, struct produce_response);
     *response = produce_response_default;
-    response->responses = ARENA_ARRAY(arena, struct produce_response_responses,
-                                      (size_t)shape->topics);
+    response->responses =
+        ARENA_ARRAY(arena, struct produce_response_responses, (size_t)shape->topics);
     response->responses_count = shape->topics;
     for (int t = 0; t < shape->topics; t++) {
         struct produce_response_responses *topic = &response->responses[t];
         *topic = produce_response_responses_default;
         topic->name = topic_name;
         topic->topic_id = topic_id;
-        topic->partition_responses = ARENA_ARRAY(
-            arena, struct produce_response_responses_partition_responses,
-            (size_t)shape->partitions);
+        topic->partition_responses =
+            ARENA_ARRAY(arena, struct produce_response_responses_partition_responses,
+                        (size_t)shape->partitions);
         topic->partition_responses_count = shape->partitions;
         for (int p = 0; p < shape->partitions; p++) {
             topic->partition_responses[p] = produce_response_responses_partition_responses_default;
@@ -101,8 +100,8 @@ static void *make_fetch(struct arena *arena, const struct shape *shape)
         *topic = fetch_request_topics_default;
         topic->topic = topic_name;
         topic->topic_id = topic_id;
-        topic->partitions = ARENA_ARRAY(arena, struct fetch_request_topics_partitions,
-                                        (size_t)shape->partitions);
+        topic->partitions =
+            ARENA_ARRAY(arena, struct fetch_request_topics_partitions, (size_t)shape->partitions);
         topic->partitions_count = shape->partitions;
         for (int p = 0; p < shape->partitions; p++) {
             topic->partitions[p] = fetch_request_topics_partitions_default;
@@ -118,8 +117,8 @@ static void *make_fetch_response(struct arena *arena, const struct shape *shape)
 {
     struct fetch_response *response = ARENA_NEW(arena, struct fetch_response);
     *response = fetch_response_default;
-    response->responses = ARENA_ARRAY(arena, struct fetch_response_responses,
-                                      (size_t)shape->topics);
+    response->responses =
+        ARENA_ARRAY(arena, struct fetch_response_responses, (size_t)shape->topics);
     response->responses_count = shape->topics;
     for (int t = 0; t < shape->topics; t++) {
         struct fetch_response_responses *topic = &response->responses[t];
@@ -194,8 +193,7 @@ static const struct shape shapes[] = {
     {"Fetch answer v17, 10 x 10", &wire_fetch_response, 17, 10, 10, make_fetch_response},
     {"Metadata v13, 1 topic", &wire_metadata_request, 13, 1, 0, make_metadata},
     {"Metadata answer v13, 1 x 3", &wire_metadata_response, 13, 1, 3, make_metadata_response},
-    {"Metadata answer v13, 100 x 12", &wire_metadata_response, 13, 100, 12,
-     make_metadata_response},
+    {"Metadata answer v13, 100 x 12", &wire_metadata_response, 13, 100, 12, make_metadata_response},
 };
 
 static double per_message_ns(long long started, long long rounds)

@@ -15,13 +15,13 @@ enum frame_phase {
 /* One struct under way; an array of structs is one frame that starts again for each element. */
 struct frame {
     const struct wire_struct *type;
-    uint8_t *base;      /* the element being filled */
-    uint32_t next;      /* field index */
-    int32_t more;       /* elements behind this one */
+    uint8_t *base; /* the element being filled */
+    uint32_t next; /* field index */
+    int32_t more;  /* elements behind this one */
     enum frame_phase phase;
     uint32_t tags_left;
     int64_t last_tag;
-    size_t tag_end;     /* where the tagged field that holds this frame must end; 0: not tagged */
+    size_t tag_end; /* where the tagged field that holds this frame must end; 0: not tagged */
 };
 
 struct decoder {
@@ -101,8 +101,9 @@ static struct slice take_bytes(struct decoder *d, const struct wire_field *field
 static void decode_scalar(struct decoder *d, const struct wire_field *field, void *to, bool element)
 {
     static const uint8_t sizes[] = {
-        [WIRE_BOOL] = 1,  [WIRE_INT8] = 1,  [WIRE_INT16] = 2,   [WIRE_UINT16] = 2, [WIRE_INT32] = 4,
-        [WIRE_UINT32] = 4, [WIRE_INT64] = 8, [WIRE_FLOAT64] = 8, [WIRE_UUID] = 16,
+        [WIRE_BOOL] = 1,   [WIRE_INT8] = 1,    [WIRE_INT16] = 2,
+        [WIRE_UINT16] = 2, [WIRE_INT32] = 4,   [WIRE_UINT32] = 4,
+        [WIRE_INT64] = 8,  [WIRE_FLOAT64] = 8, [WIRE_UUID] = 16,
     };
     if (field->type == WIRE_RECORDS) {
         ((struct wire_records *)to)->bytes = take_bytes(d, field, element);
@@ -248,8 +249,8 @@ static void decode_field(struct decoder *d, const struct wire_field *field, uint
         d->fault_field = field->name;
 }
 
-static const struct wire_field *tagged_field(const struct decoder *d, const struct wire_struct *type,
-                                             uint32_t tag)
+static const struct wire_field *tagged_field(const struct decoder *d,
+                                             const struct wire_struct *type, uint32_t tag)
 {
     for (uint32_t i = 0; i < type->field_count; i++) {
         const struct wire_field *field = &type->fields[i];
@@ -360,7 +361,7 @@ bool wire_decode(const struct wire_message *message, int version, struct slice i
     push(&d, message->type, ret_message, 1);
     while (d.depth > 0 && d.fault == NULL)
         step(&d);
-    *ret_decoded = (struct wire_decoded){
-        .size = d.at, .fault = d.fault, .fault_field = d.fault_field};
+    *ret_decoded =
+        (struct wire_decoded){.size = d.at, .fault = d.fault, .fault_field = d.fault_field};
     return d.fault == NULL;
 }

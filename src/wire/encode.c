@@ -306,8 +306,8 @@ static void step(struct encoder *e)
         finish_struct(e, frame);
 }
 
-bool wire_encode(const struct wire_message *message, int version, const void *in,
-                 struct chain *out, const char **ret_field)
+bool wire_encode(const struct wire_message *message, int version, const void *in, struct chain *out,
+                 const char **ret_field)
 {
     ALWAYS(wire_versions_have(message->versions, version), "%s has no version %d", message->name,
            version);

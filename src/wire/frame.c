@@ -108,8 +108,7 @@ void frame_request_begin(struct chain *chain, const struct frame_header *header)
     store_i16(at + PREFIX_SIZE, header->api_key);
     store_i16(at + PREFIX_SIZE + 2, header->api_version);
     store_i32(at + PREFIX_SIZE + 4, header->correlation_id);
-    store_i16(at + PREFIX_SIZE + HEADER_FIXED_SIZE,
-              is_null ? -1 : (int16_t)header->client_id.size);
+    store_i16(at + PREFIX_SIZE + HEADER_FIXED_SIZE, is_null ? -1 : (int16_t)header->client_id.size);
     if (header->client_id.size > 0)
         memcpy(at + PREFIX_SIZE + HEADER_FIXED_SIZE + 2, header->client_id.data,
                header->client_id.size);

@@ -14,12 +14,11 @@ struct json_t; /* jansson's value */
 /* Adds one JSON object with the fields that `version` has; a tagged field only when it differs from
  * its default. Text that is not UTF-8 loses its bad bytes (U+FFFD). Records that stand outside of
  * memory show as {"sizeInBytes": n}. Failure is the text's own, sticky. */
-void wire_json_print(const struct wire_message *, int version, const void *message,
-                     struct text *out);
+void wire_json_print(const struct wire_message *, int version, const void *value, struct text *out);
 
 struct wire_json_reading {
     struct arena *arena; /* strings, bytes and arrays are taken from it */
-    char fault[256]; /* on failure, with the field's path: "topics[2].name: must be a string" */
+    char fault[256];     /* on failure, with the field's path: "topics[2].name: must be a string" */
 };
 
 /* Fills *ret_message from a JSON object. A field that is missing keeps its default; one that the

@@ -137,8 +137,9 @@ static void print_array(struct printer *p, const struct wire_field *field, const
     }
     text_add_char(p->out, '[');
     if (field->type == WIRE_STRUCT && *count > 0) {
-        push(p, &(struct frame){.type = field->element, .base = elements, .more = *count - 1,
-                                .in_array = true});
+        push(p,
+             &(struct frame){
+                 .type = field->element, .base = elements, .more = *count - 1, .in_array = true});
         return;
     }
     uint32_t size = field_element_size(field);
@@ -205,11 +206,11 @@ static void step(struct printer *p)
     print_field(p, field, frame->base);
 }
 
-void wire_json_print(const struct wire_message *message, int version, const void *in,
+void wire_json_print(const struct wire_message *message, int version, const void *value,
                      struct text *out)
 {
     struct printer p = {.out = out, .version = version};
-    push(&p, &(struct frame){.type = message->type, .base = in});
+    push(&p, &(struct frame){.type = message->type, .base = value});
     while (p.depth > 0 && !out->failed)
         step(&p);
 }

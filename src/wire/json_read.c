@@ -17,7 +17,7 @@ struct frame {
     const json_t *object;
     const json_t *array; /* that holds the object; NULL: none */
     uint8_t *base;
-    size_t index; /* of the object in the array */
+    size_t index;  /* of the object in the array */
     uint32_t next; /* field index; the field under way is the one before */
 };
 
@@ -87,9 +87,9 @@ static void read_integer(struct reader *r, const json_t *value, const struct wir
         int64_t low;
         int64_t high;
     } ranges[] = {
-        [WIRE_INT8] = {INT8_MIN, INT8_MAX},     [WIRE_INT16] = {INT16_MIN, INT16_MAX},
-        [WIRE_UINT16] = {0, UINT16_MAX},        [WIRE_INT32] = {INT32_MIN, INT32_MAX},
-        [WIRE_UINT32] = {0, UINT32_MAX},        [WIRE_INT64] = {INT64_MIN, INT64_MAX},
+        [WIRE_INT8] = {INT8_MIN, INT8_MAX}, [WIRE_INT16] = {INT16_MIN, INT16_MAX},
+        [WIRE_UINT16] = {0, UINT16_MAX},    [WIRE_INT32] = {INT32_MIN, INT32_MAX},
+        [WIRE_UINT32] = {0, UINT32_MAX},    [WIRE_INT64] = {INT64_MIN, INT64_MAX},
     };
     if (!json_is_integer(value)) {
         fail(r, "must be a whole number");
@@ -295,7 +295,9 @@ static void read_array(struct reader *r, const json_t *value, const struct wire_
     memcpy(field_at(base, field->count_offset), &stored, sizeof stored);
     if (field->type == WIRE_STRUCT) {
         if (count > 0)
-            push(r, &(struct frame){.type = field->element, .array = value, .base = elements,
+            push(r, &(struct frame){.type = field->element,
+                                    .array = value,
+                                    .base = elements,
                                     .object = json_array_get(value, 0)});
         return;
     }

@@ -8,13 +8,13 @@
 static size_t scalar_size_min(const struct wire_field *field, bool compact)
 {
     static const uint8_t sizes[] = {
-        [WIRE_BOOL] = 1,    [WIRE_INT8] = 1,   [WIRE_INT16] = 2,   [WIRE_UINT16] = 2,
-        [WIRE_INT32] = 4,   [WIRE_UINT32] = 4, [WIRE_INT64] = 8,   [WIRE_FLOAT64] = 8,
-        [WIRE_UUID] = 16,   [WIRE_STRING] = 2, [WIRE_BYTES] = 4,   [WIRE_RECORDS] = 4,
+        [WIRE_BOOL] = 1,   [WIRE_INT8] = 1,   [WIRE_INT16] = 2, [WIRE_UINT16] = 2,
+        [WIRE_INT32] = 4,  [WIRE_UINT32] = 4, [WIRE_INT64] = 8, [WIRE_FLOAT64] = 8,
+        [WIRE_UUID] = 16,  [WIRE_STRING] = 2, [WIRE_BYTES] = 4, [WIRE_RECORDS] = 4,
         [WIRE_STRUCT] = 1,
     };
-    bool has_length = field->type == WIRE_STRING || field->type == WIRE_BYTES ||
-                      field->type == WIRE_RECORDS;
+    bool has_length =
+        field->type == WIRE_STRING || field->type == WIRE_BYTES || field->type == WIRE_RECORDS;
     return compact && has_length ? 1 : sizes[field->type];
 }
 

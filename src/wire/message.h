@@ -58,7 +58,7 @@ struct wire_records {
 struct wire_struct;
 
 struct wire_field {
-    const char *name; /* as Kafka's JSON writes it */
+    const char *name;                  /* as Kafka's JSON writes it */
     const struct wire_struct *element; /* WIRE_STRUCT */
     uint32_t offset;
     uint32_t count_offset; /* WIRE_ARRAY */
@@ -110,16 +110,16 @@ struct wire_message {
 #define WIRE_MEMORY_RATIO_MAX 64
 
 struct wire_decoded {
-    size_t size;           /* bytes consumed */
-    const char *fault;     /* static text, NULL on success */
+    size_t size;             /* bytes consumed */
+    const char *fault;       /* static text, NULL on success */
     const char *fault_field; /* the field's name, or NULL */
 };
 
 /* Fills *ret_message, a struct of the message's type, with slices of `in` and arrays of the arena.
  * version must be one of the message's. false: *ret_decoded says why; the struct is to be
  * forgotten. Bytes left over are the caller's matter. */
-MUST_USE bool wire_decode(const struct wire_message *, int version, struct slice in,
-                          struct arena *, void *ret_message, struct wire_decoded *ret_decoded);
+MUST_USE bool wire_decode(const struct wire_message *, int version, struct slice in, struct arena *,
+                          void *ret_message, struct wire_decoded *ret_decoded);
 
 /* Appends the message to the chain. false: a field that this version lacks is set (its name in
  * *ret_field when not NULL), or the chain failed. The chain takes over all handles of external

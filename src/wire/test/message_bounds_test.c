@@ -216,7 +216,7 @@ static void counts_are_checked_before_memory_is_taken(void **state)
     (void)state;
     size_t size = 60000;
     uint8_t *bytes = zeroes(size);
-    bytes[4] = 1; /* throttle time; no broker */
+    bytes[4] = 1;          /* throttle time; no broker */
     size_t at = 5 + 1 + 4; /* null cluster id, controller */
     (void)uvarint_store(bytes + at, 50001);
     struct arena arena;

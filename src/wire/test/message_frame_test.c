@@ -146,8 +146,8 @@ static void malformed_headers_are_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct frame_header header;
         struct slice body;
-        const char *fault = frame_header_parse(slice_of(rows[i].bytes, rows[i].size), &header,
-                                               &body);
+        const char *fault =
+            frame_header_parse(slice_of(rows[i].bytes, rows[i].size), &header, &body);
         if (rows[i].fault == NULL ? fault != NULL
                                   : fault == NULL || strcmp(fault, rows[i].fault) != 0)
             fail_msg("row %zu: %s", i, fault != NULL ? fault : "fine");

@@ -233,8 +233,8 @@ static void bytes_are_base64(void **state)
         const char *text;
         const char *bytes; /* NULL: refused */
     } rows[] = {
-        {"", ""},         {"YQ==", "a"},   {"YWI=", "ab"}, {"YWJj", "abc"}, {"YWJjZA==", "abcd"},
-        {"YQ=", NULL},    {"YQ", NULL},    {"Y===", NULL}, {"YW=j", NULL},  {"YWJ-", NULL},
+        {"", ""},           {"YQ==", "a"},  {"YWI=", "ab"}, {"YWJj", "abc"}, {"YWJjZA==", "abcd"},
+        {"YQ=", NULL},      {"YQ", NULL},   {"Y===", NULL}, {"YW=j", NULL},  {"YWJ-", NULL},
         {"YQ==YQ==", NULL}, {"====", NULL},
     };
     const struct wire_message *message = &wire_sasl_authenticate_request;
@@ -257,8 +257,8 @@ static void bytes_are_base64(void **state)
 static void floats_survive(void **state)
 {
     (void)state;
-    static const double values[] = {0, -0.0, 0.1, 1e300, -123456.789, (double)NAN,
-                                    (double)INFINITY, -(double)INFINITY};
+    static const double values[] = {
+        0, -0.0, 0.1, 1e300, -123456.789, (double)NAN, (double)INFINITY, -(double)INFINITY};
     const struct wire_message *message = &wire_client_quota_record;
     struct arena arena;
     arena_init(&arena, KIT_ARENA_LIMIT);

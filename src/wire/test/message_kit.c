@@ -18,8 +18,17 @@ static struct slice random_bytes(struct maker *m)
 /* Characters of one to four bytes, with those that JSON escapes. */
 static struct slice random_text(struct maker *m)
 {
-    static const char *const parts[] = {"a", "topic-", "\"", "\\", "\n", "\x01", "\x7f", "/",
-                                        "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x9a\x80"};
+    static const char *const parts[] = {"a",
+                                        "topic-",
+                                        "\"",
+                                        "\\",
+                                        "\n",
+                                        "\x01",
+                                        "\x7f",
+                                        "/",
+                                        "\xc3\xa9",
+                                        "\xe2\x82\xac",
+                                        "\xf0\x9f\x9a\x80"};
     size_t count = prng_below(&m->prng, 12);
     uint8_t *data = arena_take(m->arena, count * 8);
     size_t size = 0;
@@ -80,18 +89,12 @@ static void random_scalar(struct maker *m, const struct wire_field *field, void 
 static size_t size_in_memory(const struct wire_field *field)
 {
     static const size_t sizes[] = {
-        [WIRE_BOOL] = sizeof(bool),
-        [WIRE_INT8] = sizeof(int8_t),
-        [WIRE_INT16] = sizeof(int16_t),
-        [WIRE_UINT16] = sizeof(uint16_t),
-        [WIRE_INT32] = sizeof(int32_t),
-        [WIRE_UINT32] = sizeof(uint32_t),
-        [WIRE_INT64] = sizeof(int64_t),
-        [WIRE_FLOAT64] = sizeof(double),
-        [WIRE_UUID] = sizeof(struct uuid),
-        [WIRE_STRING] = sizeof(struct slice),
-        [WIRE_BYTES] = sizeof(struct slice),
-        [WIRE_RECORDS] = sizeof(struct wire_records),
+        [WIRE_BOOL] = sizeof(bool),          [WIRE_INT8] = sizeof(int8_t),
+        [WIRE_INT16] = sizeof(int16_t),      [WIRE_UINT16] = sizeof(uint16_t),
+        [WIRE_INT32] = sizeof(int32_t),      [WIRE_UINT32] = sizeof(uint32_t),
+        [WIRE_INT64] = sizeof(int64_t),      [WIRE_FLOAT64] = sizeof(double),
+        [WIRE_UUID] = sizeof(struct uuid),   [WIRE_STRING] = sizeof(struct slice),
+        [WIRE_BYTES] = sizeof(struct slice), [WIRE_RECORDS] = sizeof(struct wire_records),
     };
     return field->type == WIRE_STRUCT ? field->element->size : sizes[field->type];
 }

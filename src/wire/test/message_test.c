@@ -70,8 +70,8 @@ static void cut_messages_are_refused(void **state)
             struct wire_decoded decoded;
             uint8_t *copy = malloc(size + 1);
             memcpy(copy, out.data, size);
-            assert_false(wire_decode(message, version, slice_of(copy, size), &arena, value,
-                                     &decoded));
+            assert_false(
+                wire_decode(message, version, slice_of(copy, size), &arena, value, &decoded));
             free(copy);
         }
         chain_fini(&out);
@@ -91,12 +91,13 @@ static void produce_response_has_known_bytes(void **state)
     struct produce_response_responses topic = {
         .name = SLICE_LIT("t"), .partition_responses = &partition, .partition_responses_count = 1};
     struct produce_response response = {.responses = &topic, .responses_count = 1};
-    static const uint8_t v3[] = {0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0,
-                                 0, 0, 0, 0, 42, 255, 255, 255, 255, 255, 255, 255, 255,
-                                 0, 0, 0, 0};
-    static const uint8_t v9[] = {2, 2, 't', 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 42, 255, 255,
-                                 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-                                 255, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t v3[] = {0,   0,   0,   1,   0,   1,   't', 0, 0, 0, 1, 0,  0,
+                                 0,   1,   0,   0,   0,   0,   0,   0, 0, 0, 0, 42, 255,
+                                 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0};
+    static const uint8_t v9[] = {2,   2,   't', 2,   0,   0,   0,   1,   0,   0,   0,
+                                 0,   0,   0,   0,   0,   0,   42,  255, 255, 255, 255,
+                                 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                 255, 1,   0,   0,   0,   0,   0,   0,   0,   0};
     struct chain out;
     kit_encode(&wire_produce_response, 3, &response, &out);
     assert_int_equal(out.size, sizeof v3);
