@@ -101,6 +101,23 @@ static int look_up(const char *host, uint16_t port, int flags, struct addrinfo *
     return result != 0 ? -EADDRNOTAVAIL : 0;
 }
 
+/* The addresses of a name in the order to try them: IPv4 first, as Java does, so that a name that
+ * means both is the same place for both sides. NULL starts, NULL ends. */
+static const struct addrinfo *next_address(const struct addrinfo *first,
+                                           const struct addrinfo *after)
+{
+    bool four = after == NULL || after->ai_family == AF_INET;
+    const struct addrinfo *at = after == NULL ? first : after->ai_next;
+    while (at != NULL && (at->ai_family == AF_INET) != four)
+        at = at->ai_next;
+    if (at != NULL || !four)
+        return at;
+    at = first;
+    while (at != NULL && at->ai_family == AF_INET)
+        at = at->ai_next;
+    return at;
+}
+
 int sys_net_listen(const char *host, uint16_t port, int backlog)
 {
     if (host[0] == '\0')
@@ -110,8 +127,12 @@ int sys_net_listen(const char *host, uint16_t port, int backlog)
     if (result != 0)
         return result;
     result = -EADDRNOTAVAIL;
-    for (const struct addrinfo *at = addresses; at != NULL && result < 0; at = at->ai_next)
+    const struct addrinfo *at = next_address(addresses, NULL);
+    /* Another family is tried where this one does not exist; a port in use is an error. */
+    while (at != NULL && (result == -EADDRNOTAVAIL || result == -EAFNOSUPPORT)) {
         result = listen_on(at->ai_addr, at->ai_addrlen, backlog);
+        at = next_address(addresses, at);
+    }
     return result;
 }
 
@@ -179,7 +200,8 @@ int sys_net_connect(const char *host, uint16_t port)
     if (result != 0)
         return result;
     result = -EADDRNOTAVAIL;
-    for (const struct addrinfo *at = addresses; at != NULL && result < 0; at = at->ai_next)
+    const struct addrinfo *at = next_address(addresses, NULL);
+    for (; at != NULL && result < 0; at = next_address(addresses, at))
         result = connect_to(at->ai_addr, at->ai_addrlen);
     return result;
 }

@@ -35,6 +35,26 @@ static void names_that_mean_nothing_are_refused(void **state)
     assert_int_equal(sys_net_connect("no.such.host.invalid", 1), -EADDRNOTAVAIL);
 }
 
+static void localhost_is_one_place(void **state)
+{
+    struct sys_net_address address = {.port = 0};
+    (void)state;
+    int listener = sys_net_listen("localhost", 0, 4);
+    assert_true(listener >= 0);
+    assert_int_equal(sys_net_local(listener, &address), 0);
+    assert_string_equal(address.host, "127.0.0.1");
+    assert_int_equal(sys_net_listen("localhost", address.port, 4), -EADDRINUSE);
+    int client = sys_net_connect("localhost", address.port);
+    assert_true(client >= 0);
+    int accepted = -EAGAIN;
+    while (accepted == -EAGAIN)
+        accepted = sys_net_accept(listener, &address);
+    assert_true(accepted >= 0);
+    sys_net_close(accepted);
+    sys_net_close(client);
+    sys_net_close(listener);
+}
+
 static void this_host_has_a_name(void **state)
 {
     char name[256] = {0};
@@ -99,6 +119,7 @@ int main(void)
         NET_CONTRACT(NULL, NULL),
         cmocka_unit_test(everywhere_means_both_families),
         cmocka_unit_test(names_that_mean_nothing_are_refused),
+        cmocka_unit_test(localhost_is_one_place),
         cmocka_unit_test(this_host_has_a_name),
         cmocka_unit_test(files_are_sent_from_where_they_lie),
         cmocka_unit_test(another_thread_wakes_the_poller),
