@@ -73,9 +73,11 @@ static bool is_default(const struct wire_struct *type, const struct wire_field *
         return (target == NULL) == (expected == NULL);
     }
     const void *at = field_at_const(base, field->offset);
+    const void *standard = field_at_const(type->defaults, field->offset);
     if (field->type != WIRE_STRUCT)
-        return scalar_is_default(field, at, field_at_const(type->defaults, field->offset));
-    *ret_inner = at;
+        return scalar_is_default(field, at, standard);
+    if (memcmp(at, standard, field->element->size) != 0) /* else settled without a closer look */
+        *ret_inner = at;
     return true;
 }
 
