@@ -2,6 +2,7 @@
 #include "cmd/admin.h"
 #include "cmd/command.h"
 #include "cmd/dump.h"
+#include "cmd/explain.h"
 #include "cmd/raw.h"
 #include "cmd/records.h"
 #include "cmd/start.h"
@@ -88,6 +89,16 @@ const struct command commands[] = {
      .argument_min = 1,
      .argument_max = 1,
      .run = consume_run},
+    {.name = "config explain",
+     .arguments = "[WORD...]",
+     .summary = "show what configuration keys mean",
+     .details = "All keys, or those whose names hold one of the words. Asks no broker.",
+     .flags = {&explain_flag_scope, &explain_flag_format},
+     .examples = {"ottla config explain retention",
+                  "ottla config explain --scope topic segment",
+                  "ottla config explain --format awk | cut -f1,4"},
+     .argument_max = INT_MAX,
+     .run = explain_run},
     {.name = "log dump",
      .arguments = "FILE...",
      .summary = "show what files of a data directory hold",

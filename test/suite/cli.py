@@ -103,7 +103,7 @@ class Case(unittest.TestCase):
 
 class Help(Case):
     COMMANDS = ["start", "topic create", "topic list", "topic describe", "topic delete", "produce",
-                "consume", "log dump", "raw", "version"]
+                "consume", "config explain", "log dump", "raw", "version"]
 
     def test_every_command_has_help_with_examples(self):
         overview = self.ok(run("--help")).out.decode()
@@ -127,6 +127,11 @@ class Help(Case):
     def test_version(self):
         self.assertIn("Apache Kafka 4.4.0", self.ok(run("version")).out.decode())
         self.assertEqual(self.ok(run("version", "--format", "json")).json()["kafka"], "4.4.0")
+
+    def test_config_explain(self):
+        text = self.ok(run("config", "explain", "segment.bytes", "-s", "topic")).out.decode()
+        self.assertIn("default 1073741824; at least 1048576", text)
+        self.fails(run("config", "explain", "no.such"), 1, "config explain: no key has no.such")
 
     def test_no_broker(self):
         nobody = f"127.0.0.1:{free_port()}"
