@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -145,6 +146,54 @@ class Help(Case):
         self.fails(run("start", "--check", "--set", "listeners=SSL://:1"), 1,
                    "error: --set listeners: listeners: listener SSL asks for SSL")
         self.fails(run("start", "-c", "/nonexistent"), 1, "start: /nonexistent: No such file")
+
+
+class Strangers(Case):
+    """What answers on the port is no broker."""
+
+    def meet(self, answer, *words):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            thread = threading.Thread(target=self.serve, args=(listener, answer))
+            thread.start()
+            broker_name = f"127.0.0.1:{listener.getsockname()[1]}"
+            result = run("topic", "list", "-b", broker_name, *words)
+            thread.join()
+        return result, broker_name
+
+    @staticmethod
+    def serve(listener, answer):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            if answer is None:
+                connection.recv(4096)
+            else:
+                connection.sendall(answer)
+
+    def test_no_answer_in_time(self):
+        result, name = self.meet(None, "--timeout", "300")
+        self.fails(result, 1, f"topic list: reading from {name}: no answer in 300 ms")
+
+    def test_an_early_end(self):
+        result, name = self.meet(b"")
+        self.fails(result, 1, f"topic list: connection ended without an answer by {name}")
+        result, name = self.meet(b"\0\0\0\x40abc")
+        self.fails(result, 1, f"topic list: reading from {name}: ")
+
+    def test_another_protocol(self):
+        result, name = self.meet(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.fails(result, 1, f"topic list: not an answer of Kafka's protocol from {name}")
+        result, name = self.meet(b"\0\0\0\x08" + b"\0\0\0\x09" * 2)
+        self.fails(result, 1, f"topic list: not an answer of Kafka's protocol from {name}")
+        result, name = self.meet(b"\0\0\0\x0e\0\0\0\1\0\0" + b"\xff" * 8)
+        self.fails(result, 1, "topic list: ApiVersionsResponse version 3 from ")
+
+    def test_the_second_broker_is_asked(self):
+        nobody = f"127.0.0.1:{free_port()}"
+        self.ok(run("topic", "list", "-b", f"{nobody},{BROKER}"))
+        self.fails(run("topic", "list", "-b", "127.0.0.1:99999"), 1, "topic list: not host:port")
 
 
 class Topics(Case):
