@@ -1,5 +1,5 @@
-/* ottla start: gathers the configuration from the command line and its file, says what is wrong
- * with it, and runs the node until it is told to stop. The main thread only waits. */
+/* ottla start: gathers the configuration from the command line and its file and says what is wrong
+ * with it, all at once and by file and line. The main thread. */
 #include "cmd/start.h"
 
 #include "cmd/version.h"
@@ -112,7 +112,7 @@ enum exit_code start_run(const struct command_call *call)
         console_printf(call->console, "The configuration is valid.\n");
         code = EXIT_CODE_OK;
     } else if (config != NULL) {
-        code = EXIT_CODE_FAILED;
+        console_error(call->console, "this build has no node in it: only --check is of use");
     }
     node_config_free(config);
     text_fini(&start.notes);
