@@ -1,6 +1,7 @@
 /* Spreads the parts of a request over shards and collects them; see the header. The complication:
  * a leg on the own shard may finish while later legs are still being sent, so the start holds one
- * count of its own. Runs on the request's shard, but leg_start and api_part_done run on the part's. */
+ * count of its own. Runs on the request's shard, but leg_start and api_part_done run on the
+ * part's. */
 #include "api/gather.h"
 
 #include "base/always.h"
@@ -64,6 +65,7 @@ static void leg_returned(struct shard *here, struct shard_message *message)
 
 static void leg_part_closed(struct shard *there, struct api_leg *leg)
 {
+    role_now_on_shard();
     ALWAYS(leg->open > 0, "a part was done twice");
     if (--leg->open > 0)
         return;

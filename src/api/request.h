@@ -21,7 +21,7 @@ struct api_client {
     const struct node_listener *listener; /* where it came in */
     struct sys_net_address peer;
     struct api_shard *here;
-    
+
     /* The server's: an answer stands in the request (or none is to be sent). */
     void (*on_answered)(struct api_client *, struct api_request *);
     /* The server's: end the connection without an answer; why goes to the log. */
@@ -75,6 +75,8 @@ const struct api_row *api_rows(size_t *ret_count);
  * caller). */
 struct api_request *api_request_new(struct api_shard *, struct api_client *,
                                     struct shard_buffer *buffer);
+/* Frees the pool; the shard has ended. */
+void api_request_pool_clear(struct api_shard *);
 /* After its answer was sent or dropped. */
 void api_request_free(struct api_request *);
 

@@ -1,5 +1,5 @@
-/* Appending: what was submitted in a turn is checked, stamped and written with one call at its end. The
- * complication is failure: sequence checks of a batch depend on the ones before it in the same
+/* Appending: what was submitted in a turn is checked, stamped and written with one call at its end.
+ * The complication is failure: sequence checks of a batch depend on the ones before it in the same
  * write, so state is noted batch by batch and undone from the last to the first when the write
  * fails, and the file is cut back. On the owning shard; must not wait for a disk but where the
  * kernel makes a write wait. */
@@ -175,7 +175,7 @@ static bool group_add(struct group *group, struct log_append *append)
     return true;
 }
 
-static void append_one(struct group *group, struct log_append *append)
+static void append_one(struct group *group, struct log_append *append) ON(on_shard)
 {
     struct log *log = group->log;
     append->duplicate = false;

@@ -1,6 +1,6 @@
-/* One entry of log.dirs: the folder that holds partitions' folders and the files about them all. Made,
- * locked and identified at the start, on the main thread; its descriptor then serves every log in
- * it. Blocking: never on a shard. */
+/* One entry of log.dirs: the folder that holds partitions' folders and the files about them all.
+ * Made, locked and identified at the start, on the main thread; its descriptor then serves every
+ * log in it. Blocking: never on a shard. */
 #ifndef LOG_DIR_H
 #define LOG_DIR_H
 
@@ -32,9 +32,9 @@ struct log_dir {
     struct checkpoint high_watermarks;
 };
 
-/* Makes the folder, locks it, reads what it says of itself and its checkpoints; a clean-stop marker is
- * removed. false: *error has one sentence with a hint. Warnings of files that could not be read are
- * journalled. */
+/* Makes the folder, locks it, reads what it says of itself and its checkpoints; a clean-stop marker
+ * is removed. false: *error has one sentence with a hint. Warnings of files that could not be read
+ * are journalled. */
 MUST_USE bool log_dir_open(struct log_dir *, const char *path, struct text *error)
     NOT_ON(on_shard);
 /* Removes the marker of a clean stop, durably: from now on a crash is a crash. */

@@ -1,4 +1,5 @@
-/* The leader epoch checkpoint; see the header. The file: "0", the count, then "epoch offset" lines. */
+/* The leader epoch checkpoint; see the header. The file: "0", the count, then "epoch offset"
+ * lines. */
 #include "log/epoch.h"
 
 #include "log/checkpoint.h"

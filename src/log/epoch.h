@@ -1,6 +1,6 @@
 /* Which leader epoch began at which offset (KIP-101): decides truncation and answers
- * OffsetForLeaderEpoch. Kept in "leader-epoch-checkpoint"; can always be made again from the batches.
- * One thread at a time. */
+ * OffsetForLeaderEpoch. Kept in "leader-epoch-checkpoint"; can always be made again from the
+ * batches. One thread at a time. */
 #ifndef LOG_EPOCH_H
 #define LOG_EPOCH_H
 

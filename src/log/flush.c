@@ -1,6 +1,6 @@
-/* Making what was appended safe from a power loss, and the upkeep of segments that were rolled, which
- * must be done before their bytes count as flushed (L2). One job per log at a time; whoever asks
- * while it is under way shares the next one: the group commit. A sync that fails takes the log
+/* Making what was appended safe from a power loss, and the upkeep of segments that were rolled,
+ * which must be done before their bytes count as flushed (L2). One job per log at a time; whoever
+ * asks while it is under way shares the next one: the group commit. A sync that fails takes the log
  * offline, since the kernel may have dropped the pages (L7). */
 #include "log/log_int.h"
 

@@ -118,8 +118,9 @@ static int write_offsets(struct log_index *index, int fd)
         uint32_t from = index->offset_written;
         uint32_t count = MIN_OF(index->offset_count - from, (uint32_t)WRITE_ENTRIES);
         for (uint32_t i = 0; i < count; i++) {
-            store_i32(block + (size_t)i * INDEX_ENTRY_SIZE, index->offsets[from + i].relative_offset);
-            store_i32(block + (size_t)i * INDEX_ENTRY_SIZE + 4, index->offsets[from + i].position);
+            uint8_t *at = block + (size_t)i * INDEX_ENTRY_SIZE;
+            store_i32(at, index->offsets[from + i].relative_offset);
+            store_i32(at + 4, index->offsets[from + i].position);
         }
         int error = sys_file_write_at(fd, slice_of(block, (size_t)count * INDEX_ENTRY_SIZE),
                                       (int64_t)from * INDEX_ENTRY_SIZE);

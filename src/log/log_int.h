@@ -136,11 +136,11 @@ void log_write_chore(struct shard *, struct shard_chore *);
  * tail above the recovery point, makes the indexes again. */
 MUST_USE enum err log_recover_segment(struct log *, int at, struct log_recovery *)
     NOT_ON(on_shard);
-/* The last segment after a clean stop: its end is found without reading it through. false: it is not
- * as a clean stop leaves it. */
+/* The last segment after a clean stop: its end is found without reading it through. false: it is
+ * not as a clean stop leaves it. */
 MUST_USE bool log_resume_segment(struct log *, int at) NOT_ON(on_shard);
-/* A sealed segment that was flushed: its largest timestamp from the index, which is made again where
- * it is missing. */
+/* A sealed segment that was flushed: its largest timestamp from the index, which is made again
+ * where it is missing. */
 MUST_USE enum err log_check_sealed(struct log *, int at, struct log_recovery *)
     NOT_ON(on_shard);
 

@@ -1,6 +1,6 @@
-/* Opening, closing and deleting a partition's folder. The order at opening: which segments there are;
- * each sealed one checked or, above the recovery point, walked through; the last one resumed after
- * a clean stop or walked through; then what is derived from batches. Never on a shard. */
+/* Opening, closing and deleting a partition's folder. The order at opening: which segments there
+ * are; each sealed one checked or, above the recovery point, walked through; the last one resumed
+ * after a clean stop or walked through; then what is derived from batches. Never on a shard. */
 #include "log/log_int.h"
 
 #include "base/always.h"

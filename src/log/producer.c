@@ -1,5 +1,5 @@
-/* Producer state; the rules are those of Kafka's ProducerAppendInfo and ProducerStateEntry. Must not
- * assert on what a snapshot holds. One thread at a time. */
+/* Producer state; the rules are those of Kafka's ProducerAppendInfo and ProducerStateEntry. Must
+ * not assert on what a snapshot holds. One thread at a time. */
 #include "log/producer.h"
 
 #include "base/always.h"

@@ -1,5 +1,5 @@
-/* What a partition remembers of each idempotent producer (KIP-98): its epoch and last five batches, so
- * that a batch sent again is recognised and a gap is refused; and of each transaction that is
+/* What a partition remembers of each idempotent producer (KIP-98): its epoch and last five batches,
+ * so that a batch sent again is recognised and a gap is refused; and of each transaction that is
  * open. Kept over restarts in "<next offset>.snapshot", which holds the last batch of each only
  * (Kafka's format); the five are read again from the log. One thread at a time. */
 #ifndef LOG_PRODUCER_H

@@ -1,7 +1,7 @@
-/* Turning an offset into a range of a segment file, without touching record bytes. The tail is found
- * in the ring of recent appends, the rest by index and a short walk over batch headers. Where those
- * headers are not in memory a worker brings them in and the read is tried again. On the owning
- * shard. */
+/* Turning an offset into a range of a segment file, without touching record bytes. The tail is
+ * found in the ring of recent appends, the rest by index and a short walk over batch headers. Where
+ * those headers are not in memory a worker brings them in and the read is tried again. On the
+ * owning shard. */
 #include "log/log_int.h"
 
 #include "base/always.h"
@@ -164,6 +164,7 @@ static void read_ahead_done(struct shard *shard, struct shard_job *job)
 /* Brings in what the walk will look at: from the index' position on. */
 static int read_ahead(struct log *log, struct log_read *read, int at)
 {
+    role_now_on_shard();
     struct log_segment *segment = log->segments[at];
     int error = log_handle_ref(segment->handle);
     if (error < 0)

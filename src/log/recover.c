@@ -1,7 +1,7 @@
-/* What a segment needs when its log is opened. Reading is in large blocks with every batch's checksum
- * verified, since bytes above the recovery point may be anything after a power loss: a hole of
- * zeroes with valid batches behind it is one of its images, and everything from the hole on goes.
- * Below the recovery point nothing is ever cut. On a worker. */
+/* What a segment needs when its log is opened. Reading is in large blocks with every batch's
+ * checksum verified, since bytes above the recovery point may be anything after a power loss: a
+ * hole of zeroes with valid batches behind it is one of its images, and everything from the hole on
+ * goes. Below the recovery point nothing is ever cut. On a worker. */
 #include "log/log_int.h"
 
 #include "base/always.h"

@@ -1,6 +1,6 @@
-/* Decisions about brokers: registration, being unfenced, controlled shutdown, blocks of producer ids.
- * A registration is a new incarnation, so partitions that named the old one as leader lose it first:
- * their epochs rise at every restart, clean or not. On the controller's shard. */
+/* Decisions about brokers: registration, being unfenced, controlled shutdown, blocks of producer
+ * ids. A registration is a new incarnation, so partitions that named the old one as leader lose it
+ * first: their epochs rise at every restart, clean or not. On the controller's shard. */
 #include "base/always.h"
 #include "meta/meta_int.h"
 #include "wire/msg/allocate_producer_ids_request.h"
@@ -165,8 +165,8 @@ void meta_register_broker(struct meta *meta, struct peer_call *call)
     bool fine = fill_registration(request, epoch, arena, record);
     *response = broker_registration_response_default;
     response->broker_epoch = epoch;
-    meta_records_add(&records, &wire_register_broker_record, wire_register_broker_record.versions.high,
-                     record);
+    meta_records_add(&records, &wire_register_broker_record,
+                     wire_register_broker_record.versions.high, record);
     struct broker_registration_change_record *change =
         ARENA_NEW(arena, struct broker_registration_change_record);
     fine = fine && change != NULL;

@@ -1,6 +1,6 @@
-/* From records to a committed image: append, sync, publish, answer. Several decisions share one sync:
- * those made while it runs are covered by the next. The image that decisions look at (latest) is
- * ahead of the one that shards have (committed) by what is not durable yet. On the controller's
+/* From records to a committed image: append, sync, publish, answer. Several decisions share one
+ * sync: those made while it runs are covered by the next. The image that decisions look at (latest)
+ * is ahead of the one that shards have (committed) by what is not durable yet. On the controller's
  * shard. */
 #include "meta/meta_int.h"
 
@@ -33,6 +33,7 @@ void meta_fail(struct meta *meta, const char *why)
 
 static void on_image(struct shard *there, struct shard_message *message)
 {
+    role_now_on_shard();
     struct meta_publication *mail = CONTAINER_OF(message, struct meta_publication, message);
     mail->image = mail->meta->options.on_image(there, mail->image);
     shard_forward(there, message);
@@ -96,13 +97,15 @@ static void sync_log(struct meta *meta);
 
 static void op_finish(struct meta *meta, struct meta_op *op)
 {
+    role_now_on_shard();
     if (op->call != NULL)
         peer_answer(meta->shard, op->call, ERR_NONE, op->response);
     meta_image_unref(op->after);
     free(op);
 }
 
-/* Everything up to the high watermark is for all to see: the newest image first, then the answers. */
+/* Everything up to the high watermark is for all to see: the newest image first, then the
+ * answers. */
 static void commit_up_to(struct meta *meta, int64_t high_watermark)
 {
     role_now_on_shard();

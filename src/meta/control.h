@@ -1,5 +1,5 @@
-/* The control records of the metadata log and its snapshots: who leads, which voters there are, where a
- * snapshot begins and ends. One thread at a time. */
+/* The control records of the metadata log and its snapshots: who leads, which voters there are,
+ * where a snapshot begins and ends. One thread at a time. */
 #ifndef META_CONTROL_H
 #define META_CONTROL_H
 
@@ -25,7 +25,8 @@ struct meta_voter {
 };
 
 /* Adds to a builder begun with `control`. false: memory is out. */
-bool meta_control_add_leader_change(struct batch_builder *, int64_t timestamp_ms, int32_t leader_id);
+bool meta_control_add_leader_change(struct batch_builder *, int64_t timestamp_ms,
+                                    int32_t leader_id);
 bool meta_control_add_version(struct batch_builder *, int64_t timestamp_ms, int16_t kraft_version);
 bool meta_control_add_voters(struct batch_builder *, int64_t timestamp_ms,
                              const struct meta_voter *);

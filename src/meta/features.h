@@ -1,5 +1,5 @@
-/* The features this node knows, with the levels it supports and those a new cluster begins with: what
- * Kafka 4.4.0 finalizes when it formats a directory. */
+/* The features this node knows, with the levels it supports and those a new cluster begins with:
+ * what Kafka 4.4.0 finalizes when it formats a directory. */
 #ifndef META_FEATURES_H
 #define META_FEATURES_H
 

@@ -1,5 +1,5 @@
-/* Formatting; see the header. A crash in between leaves a directory that is formatted again or refused:
- * meta.properties of the metadata directory comes last. */
+/* Formatting; see the header. A crash in between leaves a directory that is formatted again or
+ * refused: meta.properties of the metadata directory comes last. */
 #include "meta/format.h"
 
 #include "base/always.h"

@@ -1,5 +1,5 @@
-/* Making an empty log directory a node's: what Kafka's "format --standalone" does. Before the shards
- * run; blocking. */
+/* Making an empty log directory a node's: what Kafka's "format --standalone" does. Before the
+ * shards run; blocking. */
 #ifndef META_FORMAT_H
 #define META_FORMAT_H
 

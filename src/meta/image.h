@@ -1,8 +1,8 @@
 /* The cluster as the metadata log describes it, up to one offset. Immutable once published; made on
  * the controller's shard from the one before, sharing what did not change. Other shards read the
- * image they were given until they give it back; counts are the controller shard's. Values that have
- * no meaning here yet (ACLs, SCRAM credentials, quotas, delegation tokens) are kept as their records,
- * so that a snapshot holds them again. */
+ * image they were given until they give it back; counts are the controller shard's. Values that
+ * have no meaning here yet (ACLs, SCRAM credentials, quotas, delegation tokens) are kept as their
+ * records, so that a snapshot holds them again. */
 #ifndef META_IMAGE_H
 #define META_IMAGE_H
 

@@ -1,6 +1,6 @@
-/* Reading the metadata log at the start: newest snapshot, then what was appended behind it. Metadata
- * transactions that were aborted leave no trace; one that is open at the end is aborted by whoever
- * leads next. Before the shards run; blocking. */
+/* Reading the metadata log at the start: newest snapshot, then what was appended behind it.
+ * Metadata transactions that were aborted leave no trace; one that is open at the end is aborted by
+ * whoever leads next. Before the shards run; blocking. */
 #include "log/replay.h"
 #include "meta/format.h"
 #include "meta/meta_int.h"

@@ -1,5 +1,5 @@
-/* The controller's life on its shard: begin (a new epoch, what a first leader must say), calls, stop.
- * Blocking work of the beginning is done before the shards run. */
+/* The controller's life on its shard: begin (a new epoch, what a first leader must say), calls,
+ * stop. Blocking work of the beginning is done before the shards run. */
 #include "meta/meta_int.h"
 
 #include "base/always.h"
@@ -276,6 +276,7 @@ void meta_stop_if_idle(struct meta *meta)
 /* What is appended is synced first; then the log is let go. */
 static void on_stop(struct shard *shard, struct shard_message *message)
 {
+    role_now_on_shard();
     (void)shard;
     struct meta *meta = CONTAINER_OF(message, struct meta, stop_message);
     meta->stopping = true;

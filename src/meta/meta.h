@@ -1,8 +1,9 @@
 /* The controller: the metadata log, the quorum that commits it, and the image of what is committed.
- * Lives on the controller's shard; data shards get each new image by message and call the controller
- * by peer_call. A decision makes records against the newest image, appends them as one batch, and is
- * answered after they are durable and the image that has them is on its way to every shard. When the
- * metadata log can no longer be written the node ends: it could not keep its word. */
+ * Lives on the controller's shard; data shards get each new image by message and call the
+ * controller by peer_call. A decision makes records against the newest image, appends them as one
+ * batch, and is answered after they are durable and the image that has them is on its way to every
+ * shard. When the metadata log can no longer be written the node ends: it could not keep its
+ * word. */
 #ifndef META_META_H
 #define META_META_H
 
@@ -27,7 +28,8 @@ struct meta_options {
     void (*on_fatal)(const char *why); /* the metadata log failed: ends the process */
 };
 
-/* Opens and replays the metadata log. Before the shards run; blocking. NULL with *error telling why. */
+/* Opens and replays the metadata log. Before the shards run; blocking. NULL with *error telling
+ * why. */
 struct meta *meta_open(const struct meta_options *, struct text *error) NOT_ON(on_shard);
 /* For shard_set_context of the controller's shard. */
 struct peer_service *meta_service(struct meta *);

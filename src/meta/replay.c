@@ -1,7 +1,8 @@
 /* Applying metadata records to an image that is being made. The complication is that a partition
  * belongs to a topic that belongs to two maps, so a change makes the path to it anew and leaves the
- * old image as it was. Every record type of Kafka 4.4 has a row; one that has none is refused, since
- * forgetting what it said would be silent. On the controller's shard, or before the shards run. */
+ * old image as it was. Every record type of Kafka 4.4 has a row; one that has none is refused,
+ * since forgetting what it said would be silent. On the controller's shard, or before the shards
+ * run. */
 #include "meta/image_int.h"
 
 #include "base/always.h"

@@ -1,7 +1,7 @@
 /* Snapshots of the committed image, so that a start need not read the whole log: when enough was
- * appended since the last one. The bytes are made on the controller's shard, which alone may look at
- * the counts of an image's parts; a worker writes them as ".part", syncs, renames, and removes older
- * ones. A crash in between leaves the snapshot before. */
+ * appended since the last one. The bytes are made on the controller's shard, which alone may look
+ * at the counts of an image's parts; a worker writes them as ".part", syncs, renames, and removes
+ * older ones. A crash in between leaves the snapshot before. */
 #include "meta/format.h"
 #include "meta/meta_int.h"
 #include "sys/dir.h"

@@ -1,5 +1,6 @@
-/* Decisions about topics: creation with Kafka's rules, codes and sentences, and deletion. Every topic of
- * a request is judged on its own; those that pass take effect together. On the controller's shard. */
+/* Decisions about topics: creation with Kafka's rules, codes and sentences, and deletion. Every
+ * topic of a request is judged on its own; those that pass take effect together. On the
+ * controller's shard. */
 #include "base/always.h"
 #include "meta/meta_int.h"
 #include "sys/entropy.h"
@@ -356,7 +357,8 @@ static void add_topic(struct creation *creation, struct meta_records *records, s
         sets_min_isr = sets_min_isr || slice_is(configs[i].name, "min.insync.replicas");
         meta_records_add(records, &wire_config_record, 0, &configs[i]);
     }
-    if (sets_min_isr && meta_feature(creation->meta->latest, "eligible.leader.replicas.version") > 0) {
+    bool has_elr = meta_feature(creation->meta->latest, "eligible.leader.replicas.version") > 0;
+    if (sets_min_isr && has_elr) {
         clear->topic_name = creation->asked->name;
         meta_records_add(records, &wire_clear_elr_record, 0, clear);
     }

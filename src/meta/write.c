@@ -1,5 +1,5 @@
-/* From an image back to records, for snapshots: metadata.version first, since it says how the rest is
- * to be read; topics before what refers to them. On the controller's shard. */
+/* From an image back to records, for snapshots: metadata.version first, since it says how the rest
+ * is to be read; topics before what refers to them. On the controller's shard. */
 #include "meta/image_int.h"
 
 #include "wire/messages.h"

@@ -1,7 +1,7 @@
-/* Calls from this node to a node of the cluster: the controller, a leader, itself. A call carries the
- * decoded request struct and comes back with the decoded response struct; the own node is reached by
- * a message to the controller's shard and answered there, so a cluster of one uses the very same
- * calls. On the caller's shard; the service runs on the controller's. */
+/* Calls from this node to a node of the cluster: the controller, a leader, itself. A call carries
+ * the decoded request struct and comes back with the decoded response struct; the own node is
+ * reached by a message to the controller's shard and answered there, so a cluster of one uses the
+ * very same calls. On the caller's shard; the service runs on the controller's. */
 #ifndef PEER_PEER_H
 #define PEER_PEER_H
 

@@ -1,6 +1,6 @@
 /* The step function; see the header. Special complication: an effect is carried out outside, and a
- * crash may come between any two, so each state follows from what is durable: a voter that voted for
- * itself in an epoch and crashed starts again in a higher one. Pure. */
+ * crash may come between any two, so each state follows from what is durable: a voter that voted
+ * for itself in an epoch and crashed starts again in a higher one. Pure. */
 #include "raft/raft.h"
 
 #include "base/always.h"

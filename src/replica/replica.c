@@ -1,5 +1,6 @@
-/* A leader's appends and its high watermark; see the header. With one replica the high watermark is the
- * end of what was written, or of what was synced where a flush is due. On the partition's shard. */
+/* A leader's appends and its high watermark; see the header. With one replica the high watermark is
+ * the end of what was written, or of what was synced where a flush is due. On the partition's
+ * shard. */
 #include "replica/replica_int.h"
 
 #include "base/always.h"
@@ -46,6 +47,7 @@ static void wake(struct list *waiting)
 
 static void append_finish(struct replica_append *append, enum err err)
 {
+    role_now_on_shard();
     struct replica *replica = append->replica;
     append->err = err;
     append->log_start_offset = replica->log != NULL ? log_start_offset(replica->log) : -1;
@@ -131,6 +133,7 @@ static void on_flush_due(struct shard *shard, struct shard_timer *timer)
 
 static void consider_timed_flush(struct replica *replica)
 {
+    role_now_on_shard();
     if (replica->config.flush_ms == INT64_MAX || shard_timer_is_running(&replica->flush_timer))
         return;
     replica->flush_timer.on_expired = on_flush_due;

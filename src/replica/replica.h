@@ -1,6 +1,6 @@
-/* One partition of this node as its leader: the log, the high watermark, and who waits for it. What is
- * asked while the log is still being opened (after a crash that takes a moment) waits too, so that
- * clients see a delay instead of errors. On the partition's shard only. */
+/* One partition of this node as its leader: the log, the high watermark, and who waits for it. What
+ * is asked while the log is still being opened (after a crash that takes a moment) waits too, so
+ * that clients see a delay instead of errors. On the partition's shard only. */
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H
 
@@ -86,12 +86,12 @@ struct replica_append {
     int64_t log_start_offset;
 };
 
-/* log's in-members, acks, record_count and on_done are set by the caller. on_done follows: for acks 0
- * and 1 when the batch is written, for -1 when the high watermark passed it. */
+/* log's in-members, acks, record_count and on_done are set by the caller. on_done follows: for acks
+ * 0 and 1 when the batch is written, for -1 when the high watermark passed it. */
 void replica_append(struct replica *, struct replica_append *) ON(on_shard);
 
-/* Upper bound of what a consumer may read: the high watermark, or for read_committed the last stable
- * offset. */
+/* Upper bound of what a consumer may read: the high watermark, or for read_committed the last
+ * stable offset. */
 int64_t replica_read_bound(const struct replica *, bool read_committed);
 int64_t replica_last_stable_offset(const struct replica *);
 

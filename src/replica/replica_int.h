@@ -10,7 +10,7 @@ void replica_wake_all(struct replica *) ON(on_shard);
 void replica_lead(struct replica *, int32_t leader_epoch) ON(on_shard);
 void replica_init_waiting(struct replica *);
 /* The log has nothing under way: a worker closes or deletes it. */
-void replica_log_idle(void *replica);
+void replica_log_idle(void *context);
 /* Closes a doomed or stopping replica when nothing is under way. */
 void replica_close_if_idle(struct replica *) ON(on_shard);
 

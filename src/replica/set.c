@@ -1,9 +1,10 @@
-/* Following the image. Only topics whose value changed are looked at, and of those only partitions that
- * changed. Opening, closing and deleting are jobs of workers; a replica is in the table until the last
- * of them is done. On its shard. */
+/* Following the image. Only topics whose value changed are looked at, and of those only partitions
+ * that changed. Opening, closing and deleting are jobs of workers; a replica is in the table until
+ * the last of them is done. On its shard. */
 #include "replica/replica_int.h"
 
 #include "base/always.h"
+#include "meta/effective.h"
 #include "sys/dir.h"
 #include "sys/entropy.h"
 #include "sys/journal.h"
@@ -79,6 +80,7 @@ static void settle(struct replica_set *set)
 
 static void replica_free(struct replica *replica)
 {
+    role_now_on_shard();
     struct replica_set *set = replica->set;
     shard_timer_stop(set->shard, &replica->flush_timer);
     hash_table_remove(&set->table, &replica->node);
@@ -150,35 +152,6 @@ static int find_dir(const struct replica_set *set, const struct meta_partition *
     return 0;
 }
 
-static void make_layers(const struct meta_image *image, const struct meta_topic *topic,
-                        struct topic_config *ret_config, const struct node_config *config)
-{
-    struct config_pair pairs[3][64];
-    struct config_pairs lists[3];
-    char id[16];
-    (void)snprintf(id, sizeof id, "%d", config->node_id);
-    const struct meta_config *resources[3] = {
-        meta_config_find(image, META_CONFIG_TOPIC, topic->name),
-        meta_config_find(image, META_CONFIG_BROKER, slice_of_text(id)),
-        meta_config_find(image, META_CONFIG_BROKER, slice_of("", 0)),
-    };
-    for (int i = 0; i < 3; i++) {
-        size_t count = 0;
-        struct pmap_iterator values;
-        struct pmap_entry entry;
-        if (resources[i] != NULL) {
-            pmap_iterate(resources[i]->values, (struct slice){0}, &values);
-            while (count < COUNT_OF(pairs[i]) && pmap_next(&values, &entry))
-                pairs[i][count++] = (struct config_pair){
-                    .name = entry.key, .value = ((const struct meta_text *)entry.value)->text};
-        }
-        lists[i] = (struct config_pairs){.at = pairs[i], .count = count};
-    }
-    struct config_layers layers = {
-        .topic = lists[0], .broker = lists[1], .default_broker = lists[2]};
-    topic_config_make(config, &layers, ret_config);
-}
-
 static void fill_options(struct replica *replica, struct log_options *options)
 {
     const struct replica_set *set = replica->set;
@@ -238,13 +211,14 @@ static void take_partition(struct replica *replica, const struct meta_partition 
 static void open_replica(struct replica_set *set, const struct meta_image *image,
                          const struct meta_topic *topic, const struct meta_partition *partition)
 {
+    role_now_on_shard();
     struct replica *replica = replica_new(set, topic, partition);
     if (replica == NULL) {
         journal(JOURNAL_ERROR, "partition_offline", "partition=%.*s-%d why=\"memory is out\"",
                 SLICE_ARG(topic->name), partition->id);
         return;
     }
-    make_layers(image, topic, &replica->config, set->config);
+    meta_topic_config(image, set->config, topic, &replica->config);
     take_partition(replica, partition);
     replica->dir_index = find_dir(set, partition, replica->name);
     replica->opening->leads = partition->leader == set->config->node_id;
@@ -265,7 +239,7 @@ static void change_replica(struct replica *replica, const struct meta_image *ima
     role_now_on_shard();
     bool leads = partition->leader == replica->set->config->node_id;
     take_partition(replica, partition);
-    make_layers(image, topic, &replica->config, replica->set->config);
+    meta_topic_config(image, replica->set->config, topic, &replica->config);
     if (replica->state == REPLICA_OPENING) {
         replica->opening->leads = leads;
         replica->opening->leader_epoch = partition->leader_epoch;
@@ -377,7 +351,8 @@ static void close_run(struct shard_job *job)
     }
     replica->log = NULL;
     if (error < 0)
-        journal(JOURNAL_WARN, replica->doomed ? "partition_delete_failed" : "partition_close_failed",
+        journal(JOURNAL_WARN,
+                replica->doomed ? "partition_delete_failed" : "partition_close_failed",
                 "partition=%s error=\"%s\"", replica->name, strerror(-error));
 }
 

@@ -1,5 +1,5 @@
-/* The replicas of one shard: follows the image of the cluster, opening, leading and deleting what it says.
- * On its shard only. */
+/* The replicas of one shard: follows the image of the cluster, opening, leading and deleting what
+ * it says. On its shard only. */
 #ifndef REPLICA_SET_H
 #define REPLICA_SET_H
 

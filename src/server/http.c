@@ -1,6 +1,7 @@
 /* The HTTP side door, on libevent's evhttp. Special complication: libevent is not told about our
  * threads, so nothing but the pipe's write end is touched from outside while its loop runs. It must
- * not read anything of a shard but statistics. Its own thread; never part of the simulated world. */
+ * not read anything of a shard but statistics. Its own thread; never part of the simulated
+ * world. */
 #include "server/http.h"
 
 #include "sys/net.h"

@@ -193,6 +193,7 @@ void listener_ticket_return(struct server_shard *here, struct listener_ticket *t
 
 static void hand_over(struct listener *listener, struct listener_ticket *ticket)
 {
+    role_now_on_shard();
     struct shard *here = listener->home->api.shard;
     struct shard_set *set = shard_siblings(here);
     struct listener_gate *gate = listener->gate;
@@ -245,13 +246,14 @@ static void on_ready(struct shard *shard, struct shard_watch *watch, unsigned re
 /* The kernel or our limit has no descriptor left: look again in a moment. */
 static void rest(struct listener *listener, int error)
 {
+    role_now_on_shard();
     shard_watch_stop(listener->home->api.shard, &listener->watch);
     listener->watching = false;
     shard_timer_start(listener->home->api.shard, &listener->rest, ACCEPT_REST_MS);
     uint64_t held_back = 0;
     if (journal_gate_open(&listener->gate->refused_gate, REFUSED_LOG_INTERVAL_MS, &held_back))
-        journal(JOURNAL_WARN, "accept_failed", "error=\"%s\" hint=\"raise the limit of open files\"",
-                strerror(-error));
+        journal(JOURNAL_WARN, "accept_failed",
+                "error=\"%s\" hint=\"raise the limit of open files\"", strerror(-error));
 }
 
 static void on_ready(struct shard *shard, struct shard_watch *watch, unsigned ready)

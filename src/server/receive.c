@@ -92,6 +92,7 @@ enum frame_outcome { FRAME_STARTED, FRAME_WAITS, FRAME_ENDED };
 
 static enum frame_outcome fault(struct connection *c, const char *why)
 {
+    role_now_on_shard();
     connection_end(c, CONNECTION_END_FAULTY, why);
     return FRAME_ENDED;
 }
@@ -114,6 +115,7 @@ static const char *header_fault(const struct connection *c, const struct api_row
 /* The whole frame's bytes, prefix excluded, stand in the buffer. */
 static enum frame_outcome start_request(struct connection *c, struct slice frame)
 {
+    role_now_on_shard();
     if (frame.size < 2)
         return fault(c, "a request is too short for a header");
     const struct api_row *row = api_row_find(load_i16(frame.data));
@@ -189,6 +191,7 @@ static bool is_starved(struct connection *c)
 /* One read. false: the connection ended. */
 static bool read_once(struct connection *c)
 {
+    role_now_on_shard();
     if (!prepare_buffer(c)) {
         connection_end(c, CONNECTION_END_FAULTY, "memory for its bytes is out");
         return false;

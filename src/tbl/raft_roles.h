@@ -1,4 +1,5 @@
-/* The roles of a member of the metadata quorum (KIP-595, KIP-996, KIP-853) and which may follow which.
+/* The roles of a member of the metadata quorum (KIP-595, KIP-996, KIP-853) and which may follow
+ * which.
  *
  * ROLES:  X(NAME, "name")
  * EDGES:  X(FROM, TO, "why") */

@@ -59,16 +59,15 @@ struct slice codec_gzip_read(struct codec_reader *reader)
         return (struct slice){0};
     bool first = reader->output_size == 0 && !reader->framed;
     for (;;) {
-        if (!reader->framed) {
-            if (!starts_member(reader->rest)) {
-                if (first)
-                    return codec_fail(reader, CODEC_CORRUPT, "gzip data has no gzip header");
-                reader->ended = true;
-                return (struct slice){0};
-            }
-            begin_member(reader, state);
-            first = false;
+        if (!reader->framed && !starts_member(reader->rest)) {
+            if (first)
+                return codec_fail(reader, CODEC_CORRUPT, "gzip data has no gzip header");
+            reader->ended = true;
+            return (struct slice){0};
         }
+        if (!reader->framed)
+            begin_member(reader, state);
+        first = false;
         union {
             const uint8_t *from;
             uint8_t *to; /* the library reads only, but does not say so */

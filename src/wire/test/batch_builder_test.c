@@ -1,6 +1,6 @@
 /* Building: random records there and back with every codec, what the header says, byte equality
  * with what Java's client wrote, limits, empty batches, and encoding again. */
-#include "batch_kit.h"
+#include "wire/test/batch_kit.h"
 
 #include "base/bytes.h"
 

@@ -1,5 +1,5 @@
 /* The tests' shared pieces: see batch_kit.h. Test processes only. */
-#include "batch_kit.h"
+#include "wire/test/batch_kit.h"
 
 #include "base/always.h"
 #include "base/bytes.h"

@@ -3,7 +3,7 @@
  * leaks and the pool can be used again. Snappy is only read: its compressor takes its table from
  * C++'s new, which ends the process. Without effect under the sanitizers, which bring their own
  * allocator. */
-#include "batch_kit.h"
+#include "wire/test/batch_kit.h"
 
 #include "base/always.h"
 

@@ -1,7 +1,7 @@
 /* Headers: what parsing says of every prefix and every bad length and format, walking runs, the
  * stamps, sequence arithmetic, and batches that others wrote (Java's client of 4.4.0 with every
  * codec, kafka-python, and the logs of a broker). */
-#include "batch_kit.h"
+#include "wire/test/batch_kit.h"
 
 #include "base/bytes.h"
 

@@ -1,6 +1,6 @@
 /* The leader's checks, rule by rule with the error code that Apache Kafka 4.4.0 gives, then the
  * order among them, what is reported of a good batch, and bombs. */
-#include "batch_kit.h"
+#include "wire/test/batch_kit.h"
 
 #include "base/bytes.h"
 

@@ -1,6 +1,6 @@
 /* Codecs: every size and level there and back, the foreign forms that clients write, everything
  * truncated or flipped, and bombs whose memory stays bounded. */
-#include "batch_kit.h"
+#include "wire/test/batch_kit.h"
 
 #include "base/bytes.h"
 

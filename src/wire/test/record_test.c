@@ -1,6 +1,6 @@
 /* Records: what a well-formed one gives, each way in which one can be malformed, and the two ways
  * of reading (whole and passing over, in one piece and over many) held against each other. */
-#include "batch_kit.h"
+#include "wire/test/batch_kit.h"
 
 #include "base/bytes.h"
 

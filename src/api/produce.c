@@ -1,0 +1,478 @@
+/* Produce, versions 3 to 13. Each partition's batch is checked on the connection's shard, appended
+ * on the partition's, answered when all are done. A batch that must be stored otherwise than it was
+ * sent (compression.type, LogAppendTime) takes a slower path through a worker. acks=0 is answered
+ * by nothing, and with an error by the end of the connection, as in Kafka. */
+#include "api/gather.h"
+#include "api/handlers.h"
+#include "api/request.h"
+#include "base/always.h"
+#include "config/node.h"
+#include "meta/effective.h"
+#include "replica/set.h"
+#include "wire/batch_builder.h"
+#include "wire/batch_validate.h"
+#include "wire/msg/produce_request.h"
+#include "wire/msg/produce_response.h"
+
+#include <stdlib.h>
+
+/* Decompressed bytes of one batch that a shard looks through itself; larger ones go to a worker. */
+#define INLINE_RECORDS_MAX (4LL * 1024 * 1024)
+/* A message in which the client declares that it holds all of it compressed. */
+#define WORKER_RECORDS_MAX (1LL << 31)
+
+struct produce;
+
+/* One partition of the request. */
+struct produce_part {
+    struct api_part part; /* first: api/gather.h */
+    struct produce *produce;
+    struct produce_response_responses_partition_responses *answer;
+    struct uuid topic_id;
+    int32_t partition;
+    struct slice records;
+    struct topic_config config;
+    struct batch_rules rules;
+    struct batch_verdict verdict;
+    struct replica_append append;
+    struct replica_waiter waiter;
+    struct api_shard *there; /* the partition's shard, while it waits there */
+    /* the slower path */
+    struct shard_job job;
+    uint8_t *rebuilt; /* heap memory; NULL: the batch is appended from the request's buffer */
+    bool settled;     /* the answer stands: nothing is appended */
+};
+
+struct produce {
+    struct api_gather gather;
+    struct api_request *request;
+    struct produce_response response;
+    struct produce_part *parts;
+    int32_t part_count;
+    int32_t jobs; /* workers that are at it, plus one while parts are being prepared */
+};
+
+static struct produce *produce_of(struct api_gather *gather)
+{
+    return CONTAINER_OF(gather, struct produce, gather);
+}
+
+static void settle(struct produce_part *part, enum err err)
+{
+    part->settled = true;
+    part->answer->error_code = (int16_t)err;
+    part->answer->base_offset = -1;
+    part->answer->log_append_time_ms = -1;
+    part->answer->log_start_offset = -1;
+}
+
+/* ---- answering ---- */
+
+static void produce_free(struct produce *produce)
+{
+    for (int32_t i = 0; i < produce->part_count; i++)
+        free(produce->parts[i].rebuilt);
+}
+
+static bool any_error(const struct produce *produce)
+{
+    for (int32_t i = 0; i < produce->part_count; i++)
+        if (produce->parts[i].answer->error_code != ERR_NONE)
+            return true;
+    return false;
+}
+
+static void count(struct produce *produce)
+{
+    struct stats *stats = &produce->request->here->stats;
+    for (int32_t i = 0; i < produce->part_count; i++) {
+        const struct produce_part *part = &produce->parts[i];
+        if (part->answer->error_code != ERR_NONE) {
+            stats_add(stats, METRIC_PRODUCE_ERRORS, 1);
+        } else if (part->append.log.duplicate) {
+            stats_add(stats, METRIC_PRODUCE_DUPLICATES, 1);
+        } else {
+            stats_add(stats, METRIC_PRODUCE_BATCHES, 1);
+            stats_add(stats, METRIC_PRODUCE_RECORDS, part->verdict.header.record_count);
+            stats_add(stats, METRIC_PRODUCE_BYTES, part->verdict.header.size);
+        }
+    }
+}
+
+static void on_done(struct api_shard *here, struct api_gather *gather)
+{
+    (void)here;
+    struct produce *produce = produce_of(gather);
+    struct api_request *request = produce->request;
+    count(produce);
+    bool failed = any_error(produce);
+    produce_free(produce);
+    if (API_MESSAGE(request, produce_request)->acks != 0)
+        api_request_answer(request, &produce->response);
+    else if (failed)
+        api_request_fail(request, "a produce request with acks=0 failed");
+    else
+        api_request_answer_nothing(request);
+}
+
+/* ---- on the partition's shard ---- */
+
+static void on_appended(struct replica_append *append)
+{
+    struct produce_part *part = CONTAINER_OF(append, struct produce_part, append);
+    struct produce_response_responses_partition_responses *answer = part->answer;
+    answer->error_code = (int16_t)append->err;
+    answer->base_offset = append->err == ERR_NONE ? append->log.base_offset : -1;
+    answer->log_start_offset = append->err == ERR_NONE ? append->log_start_offset : -1;
+    answer->log_append_time_ms = -1;
+    if (append->err == ERR_NONE && append->log.duplicate)
+        answer->log_append_time_ms = append->log.append_time_ms;
+    else if (append->err == ERR_NONE && part->config.message_timestamp_log_append)
+        answer->log_append_time_ms = part->append.log.max_timestamp;
+    api_part_done(part->there, &part->part);
+}
+
+static void append(struct produce_part *part)
+{
+    role_now_on_shard();
+    struct replica *replica =
+        replica_set_find(part->there->replicas, part->topic_id, part->partition);
+    if (replica == NULL) {
+        settle(part, ERR_NOT_LEADER_OR_FOLLOWER);
+        api_part_done(part->there, &part->part);
+        return;
+    }
+    if (replica_wait_open(replica, &part->waiter))
+        return;
+    replica_append(replica, &part->append);
+}
+
+static void on_open(struct replica_waiter *waiter)
+{
+    append(CONTAINER_OF(waiter, struct produce_part, waiter));
+}
+
+static void run_part(struct api_shard *there, struct api_part *api_part)
+{
+    struct produce_part *part = CONTAINER_OF(api_part, struct produce_part, part);
+    part->there = there;
+    replica_waiter_init(&part->waiter, on_open);
+    append(part);
+}
+
+static void append_all(struct produce *produce)
+{
+    struct api_request *request = produce->request;
+    int shards = shard_set_count(shard_siblings(request->here->shard));
+    for (int32_t i = 0; i < produce->part_count; i++) {
+        struct produce_part *part = &produce->parts[i];
+        if (part->settled)
+            continue;
+        int shard = replica_shard_of(part->topic_id, part->partition, shards);
+        if (!api_gather_add(&produce->gather, &request->arena, shard, &part->part))
+            settle(part, ERR_UNKNOWN_SERVER_ERROR);
+    }
+    api_gather_run(&produce->gather);
+}
+
+static void job_closed(struct produce *produce)
+{
+    if (--produce->jobs == 0)
+        append_all(produce);
+}
+
+/* ---- checking ---- */
+
+static void answer_refusal(struct produce_part *part)
+{
+    const struct batch_verdict *verdict = &part->verdict;
+    struct arena *arena = &part->produce->request->arena;
+    settle(part, verdict->err);
+    if (verdict->record_error_count == 0)
+        return;
+    int32_t stored = verdict->record_error_stored;
+    struct produce_response_responses_partition_responses_record_errors *errors = ARENA_ARRAY(
+        arena, struct produce_response_responses_partition_responses_record_errors, (size_t)stored);
+    if (errors == NULL)
+        return;
+    for (int32_t i = 0; i < stored; i++) {
+        errors[i].batch_index = verdict->record_errors[i].index;
+        errors[i].batch_index_error_message = slice_of_text(
+            batch_record_error_text(&verdict->record_errors[i], &part->rules, arena));
+    }
+    part->answer->record_errors = errors;
+    part->answer->record_errors_count = stored;
+    part->answer->error_message = slice_of_text(arena_printf(
+        arena,
+        "One or more records have been rejected due to %d record errors in total, and only showing "
+        "the first three errors at most: %.*s",
+        verdict->record_error_count,
+        SLICE_ARG(errors[0].batch_index_error_message)));
+}
+
+static enum codec stored_codec(const struct produce_part *part)
+{
+    if (part->config.compression_type == TOPIC_COMPRESSION_PRODUCER)
+        return (enum codec)batch_codec_id(&part->verdict.header);
+    return (enum codec)part->config.compression_type;
+}
+
+static int codec_level(const struct produce_part *part, enum codec codec)
+{
+    switch (codec) {
+    case CODEC_GZIP:
+        return part->config.compression_gzip_level;
+    case CODEC_LZ4:
+        return part->config.compression_lz4_level;
+    case CODEC_ZSTD:
+        return part->config.compression_zstd_level;
+    case CODEC_NONE:
+    case CODEC_SNAPPY:
+        return CODEC_LEVEL_DEFAULT;
+    }
+    return CODEC_LEVEL_DEFAULT;
+}
+
+static bool must_rebuild(const struct produce_part *part)
+{
+    return part->verdict.misnumbered ||
+           stored_codec(part) != (enum codec)batch_codec_id(&part->verdict.header);
+}
+
+/* The request's bytes, which are ours to change: a frame is read into a buffer for it alone. */
+static uint8_t *writable(struct slice bytes)
+{
+    uint8_t *data;
+    memcpy(&data, &bytes.data, sizeof data);
+    return data;
+}
+
+static void prepare_append(struct produce_part *part, uint8_t *bytes,
+                           const struct batch_header *header)
+{
+    struct batch_time time = {.type = part->rules.timestamp_type,
+                              .max_timestamp = part->verdict.max_timestamp};
+    (void)batch_stamp_time(bytes, time);
+    part->append.log.bytes = bytes;
+    part->append.log.header = *header;
+    enum batch_outcome outcome =
+        batch_parse_header(slice_of(bytes, BATCH_HEADER_SIZE), &part->append.log.header);
+    ALWAYS(outcome == BATCH_OK, "a batch that was checked does not parse");
+    part->append.log.max_timestamp = part->verdict.max_timestamp;
+    part->append.acks = API_MESSAGE(part->produce->request, produce_request)->acks;
+    part->append.record_count = header->record_count;
+    part->append.on_done = on_appended;
+}
+
+/* ---- the slower path ---- */
+
+static void rebuild(struct produce_part *part, struct codec_pool *pool)
+{
+    struct batch_builder builder;
+    const char *why = NULL;
+    enum codec codec = stored_codec(part);
+    struct batch_rebuild_options options = {
+        .codec = codec,
+        .level = codec_level(part, codec),
+        .timestamp_type = part->rules.timestamp_type,
+        .log_append_time = part->rules.now_ms,
+        .size_max = WORKER_RECORDS_MAX,
+    };
+    batch_builder_init(&builder);
+    struct slice batch = batch_rebuild(&builder, pool, part->verdict.bytes, &options, &why);
+    struct batch_header header;
+    if (slice_is_null(batch) || (part->rebuilt = malloc(batch.size)) == NULL) {
+        settle(part, ERR_UNKNOWN_SERVER_ERROR);
+    } else if ((int64_t)batch.size > part->rules.message_size_max) {
+        settle(part, ERR_MESSAGE_TOO_LARGE);
+    } else {
+        memcpy(part->rebuilt, batch.data, batch.size);
+        enum batch_outcome outcome = batch_parse(slice_of(part->rebuilt, batch.size), &header);
+        ALWAYS(outcome == BATCH_OK, "a batch that was rebuilt does not parse");
+        prepare_append(part, part->rebuilt, &header);
+    }
+    batch_builder_fini(&builder);
+}
+
+static void slow_run(struct shard_job *job)
+{
+    role_now_on_worker();
+    struct produce_part *part = CONTAINER_OF(job, struct produce_part, job);
+    struct codec_pool *pool = codec_pool_new();
+    struct arena arena;
+    arena_init(&arena, 1024 * 1024);
+    if (pool == NULL) {
+        settle(part, ERR_UNKNOWN_SERVER_ERROR);
+    } else {
+        part->rules.decompressed_size_max = WORKER_RECORDS_MAX;
+        if (part->verdict.err != ERR_NONE)
+            batch_validate(part->records, &part->rules, pool, &arena, &part->verdict);
+        if (part->verdict.err != ERR_NONE)
+            settle(part, part->verdict.err);
+        else if (must_rebuild(part))
+            rebuild(part, pool);
+        else
+            prepare_append(part, writable(part->verdict.bytes), &part->verdict.header);
+    }
+    arena_fini(&arena);
+    codec_pool_free(pool);
+}
+
+static void slow_done(struct shard *shard, struct shard_job *job)
+{
+    role_now_on_shard();
+    (void)shard;
+    job_closed(CONTAINER_OF(job, struct produce_part, job)->produce);
+}
+
+static void go_slow(struct produce_part *part)
+{
+    role_now_on_shard();
+    part->produce->jobs++;
+    part->job = (struct shard_job){.run = slow_run, .on_done = slow_done};
+    shard_submit(part->produce->request->here->shard, &part->job);
+}
+
+/* ---- preparing one partition ---- */
+
+static void fill_rules(struct produce_part *part, const struct api_request *request)
+{
+    const struct topic_config *config = &part->config;
+    part->rules = (struct batch_rules){
+        .now_ms = shard_wall_ms(request->here->shard),
+        .timestamp_before_max_ms = config->message_timestamp_before_max_ms,
+        .timestamp_after_max_ms = config->message_timestamp_after_max_ms,
+        .message_size_max = config->max_message_bytes,
+        .decompressed_record_size_max = config->max_decompressed_message_bytes,
+        .decompressed_size_max = INLINE_RECORDS_MAX,
+        .timestamp_type = config->message_timestamp_log_append ? TIMESTAMP_LOG_APPEND_TIME
+                                                               : TIMESTAMP_CREATE_TIME,
+        .compacted = config->cleanup_compact,
+        .from_client = true,
+        .refuses_zstd = request->header.api_version < 7,
+    };
+}
+
+static bool is_internal(struct slice name)
+{
+    return slice_is(name, "__consumer_offsets") || slice_is(name, "__transaction_state") ||
+           slice_is(name, "__share_group_state");
+}
+
+static void prepare(struct produce_part *part, const struct meta_topic *topic)
+{
+    role_now_on_shard();
+    struct api_request *request = part->produce->request;
+    bool by_id = request->header.api_version >= 13;
+    if (topic == NULL) {
+        settle(part, by_id ? ERR_UNKNOWN_TOPIC_ID : ERR_UNKNOWN_TOPIC_OR_PARTITION);
+        return;
+    }
+    if (meta_topic_partition(topic, part->partition) == NULL) {
+        settle(part, ERR_UNKNOWN_TOPIC_OR_PARTITION);
+        return;
+    }
+    if (is_internal(topic->name)) {
+        settle(part, ERR_INVALID_TOPIC_EXCEPTION);
+        return;
+    }
+    part->topic_id = topic->id;
+    meta_topic_config(request->here->image, request->here->config, topic, &part->config);
+    fill_rules(part, request);
+    batch_validate(part->records, &part->rules, request->here->codecs, &request->arena,
+                   &part->verdict);
+    if (part->verdict.fault == BATCH_FAULT_DECOMPRESSED_SIZE ||
+        (part->verdict.err == ERR_NONE && must_rebuild(part)))
+        go_slow(part);
+    else if (part->verdict.err != ERR_NONE)
+        answer_refusal(part);
+    else if (part->verdict.header.size > part->config.segment_bytes)
+        settle(part, ERR_RECORD_LIST_TOO_LARGE);
+    else
+        prepare_append(part, writable(part->verdict.bytes), &part->verdict.header);
+}
+
+/* ---- the request ---- */
+
+static bool make_parts(struct produce *produce, const struct produce_request *message)
+{
+    struct arena *arena = &produce->request->arena;
+    int32_t count = 0;
+    for (int32_t i = 0; i < message->topic_data_count; i++)
+        count += MAX_OF(message->topic_data[i].partition_data_count, 0);
+    produce->parts = ARENA_ARRAY(arena, struct produce_part, (size_t)count);
+    produce->response = produce_response_default;
+    produce->response.responses = ARENA_ARRAY(arena, struct produce_response_responses,
+                                              (size_t)MAX_OF(message->topic_data_count, 0));
+    produce->response.responses_count = message->topic_data_count;
+    return !arena->failed;
+}
+
+static void prepare_topic(struct produce *produce, const struct produce_request_topic_data *asked,
+                          struct produce_response_responses *answer)
+{
+    struct api_request *request = produce->request;
+    const struct meta_image *image = request->here->image;
+    bool by_id = request->header.api_version >= 13;
+    const struct meta_topic *topic = by_id ? meta_topic_by_id(image, asked->topic_id)
+                                           : meta_topic_named(image, asked->name);
+    *answer = (struct produce_response_responses){.name = asked->name,
+                                                  .topic_id = asked->topic_id};
+    answer->partition_responses =
+        ARENA_ARRAY(&request->arena, struct produce_response_responses_partition_responses,
+                    (size_t)asked->partition_data_count);
+    answer->partition_responses_count = asked->partition_data_count;
+    for (int32_t i = 0; i < asked->partition_data_count; i++) {
+        struct produce_part *part = &produce->parts[produce->part_count];
+        if (request->arena.failed)
+            return;
+        produce->part_count++;
+        answer->partition_responses[i] = produce_response_responses_partition_responses_default;
+        answer->partition_responses[i].index = asked->partition_data[i].index;
+        part->produce = produce;
+        part->answer = &answer->partition_responses[i];
+        part->partition = asked->partition_data[i].index;
+        part->records = asked->partition_data[i].records.bytes;
+        prepare(part, topic);
+    }
+}
+
+static void refuse_all(struct produce *produce, const struct produce_request *message,
+                       enum err err)
+{
+    for (int32_t i = 0; i < message->topic_data_count; i++)
+        produce->response.responses[i] = (struct produce_response_responses){
+            .name = message->topic_data[i].name, .topic_id = message->topic_data[i].topic_id};
+    for (int32_t i = 0; i < produce->part_count; i++)
+        settle(&produce->parts[i], err);
+}
+
+static bool acks_are_valid(int16_t acks)
+{
+    return acks == -1 || acks == 0 || acks == 1;
+}
+
+void api_handle_produce(struct api_request *request)
+{
+    const struct produce_request *message = API_MESSAGE(request, produce_request);
+    struct produce *produce = API_NEW(request, struct produce);
+    if (produce == NULL) {
+        api_request_fail(request, "memory is out");
+        return;
+    }
+    produce->request = request;
+    produce->jobs = 1;
+    if (!make_parts(produce, message) ||
+        !api_gather_init(&produce->gather, request->here, &request->arena, run_part, on_done)) {
+        api_request_fail(request, "memory is out");
+        return;
+    }
+    bool transactional = !slice_is_null(message->transactional_id);
+    for (int32_t i = 0; i < message->topic_data_count; i++)
+        prepare_topic(produce, &message->topic_data[i], &produce->response.responses[i]);
+    if (!acks_are_valid(message->acks))
+        refuse_all(produce, message, ERR_INVALID_REQUIRED_ACKS);
+    else if (transactional)
+        refuse_all(produce, message, ERR_TRANSACTIONAL_ID_NOT_FOUND);
+    job_closed(produce);
+}
