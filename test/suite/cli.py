@@ -433,6 +433,9 @@ broker = None
 
 def main():
     global broker, BROKER
+    if not OUTSIDE and not (pathlib.Path(__file__).parents[2] / "src/server/node.c").exists():
+        print("there is no node to start yet (src/server/node.c); OTTLA_CLI_BROKER names another")
+        return 77
     if not OUTSIDE:
         broker = Broker()
         BROKER = f"127.0.0.1:{broker.port}"
