@@ -251,7 +251,8 @@ void meta_commit(struct meta *meta, const struct meta_records *records, struct p
     struct slice batch = after != NULL ? meta_records_batch(records, &meta->builder, &head)
                                        : (struct slice){0};
     struct meta_op *op = slice_is_null(batch) ? NULL : op_new(meta, batch);
-    if (op == NULL) {
+    if (op == NULL || after == NULL) {
+        free(op);
         meta_image_unref(after);
         if (call != NULL)
             peer_answer(meta->shard, call, ERR_UNKNOWN_SERVER_ERROR, NULL);

@@ -319,11 +319,6 @@ static const char *apply_remove_topic(struct meta_image *image, const struct met
     return fine ? NULL : NO_MEMORY;
 }
 
-struct partition_object {
-    struct meta_partition partition;
-    int32_t words[]; /* all lists of ids; then the directories */
-};
-
 static struct meta_ids copy_ids(int32_t **at, int32_t count, const int32_t *from)
 {
     struct meta_ids ids = {.count = count > 0 ? count : 0, .at = *at};
@@ -340,23 +335,24 @@ static struct meta_partition *copy_partition(const struct meta_partition *from)
                   from->removing.count + from->elr.count + from->last_known_elr.count;
     size_t words = (size_t)ids * sizeof(int32_t);
     size_t directories = (size_t)from->directory_count * sizeof(struct uuid);
-    struct partition_object *self = calloc(1, sizeof *self + words + directories);
-    if (self == NULL)
+    struct meta_partition *partition = calloc(1, sizeof *partition + words + directories);
+    if (partition == NULL)
         return NULL;
-    int32_t *at = self->words;
-    self->partition = *from;
-    self->partition.object = (struct meta_object){.references = 1, .free = plain_free};
-    self->partition.replicas = copy_ids(&at, from->replicas.count, from->replicas.at);
-    self->partition.isr = copy_ids(&at, from->isr.count, from->isr.at);
-    self->partition.adding = copy_ids(&at, from->adding.count, from->adding.at);
-    self->partition.removing = copy_ids(&at, from->removing.count, from->removing.at);
-    self->partition.elr = copy_ids(&at, from->elr.count, from->elr.at);
-    self->partition.last_known_elr =
+    /* All lists of ids stand behind the partition, then the directories. */
+    int32_t *at = (int32_t *)(partition + 1);
+    *partition = *from;
+    partition->object = (struct meta_object){.references = 1, .free = plain_free};
+    partition->replicas = copy_ids(&at, from->replicas.count, from->replicas.at);
+    partition->isr = copy_ids(&at, from->isr.count, from->isr.at);
+    partition->adding = copy_ids(&at, from->adding.count, from->adding.at);
+    partition->removing = copy_ids(&at, from->removing.count, from->removing.at);
+    partition->elr = copy_ids(&at, from->elr.count, from->elr.at);
+    partition->last_known_elr =
         copy_ids(&at, from->last_known_elr.count, from->last_known_elr.at);
-    self->partition.directories = (const struct uuid *)(void *)at;
+    partition->directories = (const struct uuid *)(void *)at;
     if (directories > 0)
         memcpy(at, from->directories, directories);
-    return &self->partition;
+    return partition;
 }
 
 static const char *put_partition(struct meta_image *image, struct uuid topic_id,

@@ -27,12 +27,6 @@ struct listener {
     bool watching;
 };
 
-struct host_count {
-    struct hash_node node;
-    int connections;
-    char host[SYS_NET_ADDRESS_MAX];
-};
-
 /* Also the message that carries a new connection to its shard, and its end back. */
 struct listener_ticket {
     struct shard_message message;
@@ -41,25 +35,15 @@ struct listener_ticket {
     struct connection_origin origin;
 };
 
-static bool host_matches(const struct hash_node *node, const void *key)
-{
-    return strcmp(CONTAINER_OF(node, const struct host_count, node)->host, key) == 0;
-}
-
 void listener_gate_init(struct listener_gate *gate)
 {
     *gate = (struct listener_gate){0};
-    hash_table_init(&gate->by_host);
+    host_counts_init(&gate->by_host);
 }
 
 void listener_gate_fini(struct listener_gate *gate)
 {
-    struct hash_node *node;
-    while ((node = hash_table_next(&gate->by_host, NULL)) != NULL) {
-        hash_table_remove(&gate->by_host, node);
-        free(CONTAINER_OF(node, struct host_count, node));
-    }
-    hash_table_fini(&gate->by_host);
+    host_counts_fini(&gate->by_host);
 }
 
 int listener_open(const struct node_config *config, const struct node_listener *at,
@@ -104,31 +88,6 @@ static int host_limit(const struct node_config *config, const char *host)
     return config->max_connections_per_ip;
 }
 
-static struct host_count *host_find(struct listener_gate *gate, const char *host)
-{
-    uint64_t hash = slice_hash(slice_of_text(host), 0);
-    struct hash_node *node = hash_table_find(&gate->by_host, hash, host_matches, host);
-    if (node != NULL)
-        return CONTAINER_OF(node, struct host_count, node);
-    struct host_count *count = calloc(1, sizeof *count);
-    if (count == NULL)
-        return NULL;
-    (void)snprintf(count->host, sizeof count->host, "%s", host);
-    if (!hash_table_insert(&gate->by_host, &count->node, hash)) {
-        free(count);
-        return NULL;
-    }
-    return count;
-}
-
-static void host_drop(struct listener_gate *gate, struct host_count *count)
-{
-    if (count->connections > 0)
-        return;
-    hash_table_remove(&gate->by_host, &count->node);
-    free(count);
-}
-
 static bool rate_allows(struct listener_gate *gate, int64_t now_ms, int per_second)
 {
     if (now_ms - gate->rate_window_ms >= 1000) {
@@ -161,7 +120,7 @@ static void ticket_close(struct listener_ticket *ticket)
 {
     ticket->gate->connection_count--;
     ticket->host->connections--;
-    host_drop(ticket->gate, ticket->host);
+    host_counts_drop(&ticket->gate->by_host, ticket->host);
     free(ticket);
 }
 
@@ -217,12 +176,12 @@ static void refuse(struct listener *listener, int fd, const struct sys_net_addre
 
 static void admit(struct listener *listener, int fd, const struct sys_net_address *peer)
 {
-    struct host_count *host = host_find(listener->gate, peer->host);
+    struct host_count *host = host_counts_find(&listener->gate->by_host, peer->host);
     const char *refusal = gate_refusal(listener, host);
     struct listener_ticket *ticket = refusal == NULL ? calloc(1, sizeof *ticket) : NULL;
     if (ticket == NULL) {
         if (host != NULL)
-            host_drop(listener->gate, host);
+            host_counts_drop(&listener->gate->by_host, host);
         refuse(listener, fd, peer, refusal != NULL ? refusal : "memory is out");
         return;
     }

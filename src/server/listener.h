@@ -3,8 +3,8 @@
 #ifndef SERVER_LISTENER_H
 #define SERVER_LISTENER_H
 
-#include "base/hash.h"
 #include "config/node.h"
+#include "server/host_count.h"
 #include "server/shard.h"
 #include "sys/net.h"
 
@@ -13,7 +13,7 @@ struct listener_ticket; /* one accepted connection's place in the counts */
 
 /* What all listeners of the node share: the limits are the node's. */
 struct listener_gate {
-    struct hash_table by_host; /* connections per peer host */
+    struct host_counts by_host; /* connections per peer host */
     int connection_count;
     int next_shard;
     int64_t rate_window_ms; /* start of the second that is being counted */
