@@ -4,6 +4,7 @@
 
 #include "cmd/version.h"
 #include "config/node.h"
+#include "server/node.h"
 #include "sys/dir.h"
 #include "sys/file.h"
 #include "sys/net.h"
@@ -102,6 +103,18 @@ static struct node_config *load(struct start *start)
     return ok ? config : NULL;
 }
 
+static enum exit_code serve(const struct command_call *call, const struct node_config *config)
+{
+    struct text error;
+    text_init(&error, 8192);
+    struct node_options options = {.config = config, .version = version_text()};
+    bool clean = node_run(&options, &error);
+    if (error.size > 0)
+        console_error(call->console, "%s", error.data);
+    text_fini(&error);
+    return clean ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
 enum exit_code start_run(const struct command_call *call)
 {
     struct start start = {.call = call};
@@ -112,7 +125,7 @@ enum exit_code start_run(const struct command_call *call)
         console_printf(call->console, "The configuration is valid.\n");
         code = EXIT_CODE_OK;
     } else if (config != NULL) {
-        console_error(call->console, "this build has no node in it: only --check is of use");
+        code = serve(call, config);
     }
     node_config_free(config);
     text_fini(&start.notes);

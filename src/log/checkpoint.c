@@ -75,6 +75,17 @@ bool checkpoint_put(struct checkpoint *checkpoint, struct slice name, int64_t of
     return true;
 }
 
+bool checkpoint_add(struct checkpoint *checkpoint, const struct checkpoint *from)
+{
+    bool fine = true;
+    for (struct hash_node *node = hash_table_next(&from->table, NULL); node != NULL && fine;
+         node = hash_table_next(&from->table, node)) {
+        const struct entry *entry = of_node(node);
+        fine = checkpoint_put(checkpoint, slice_of(entry->name, entry->name_size), entry->offset);
+    }
+    return fine;
+}
+
 int64_t checkpoint_get(const struct checkpoint *checkpoint, struct slice name, int64_t missing)
 {
     const struct entry *entry = find(checkpoint, name);

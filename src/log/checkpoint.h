@@ -21,6 +21,8 @@ void checkpoint_init(struct checkpoint *);
 void checkpoint_fini(struct checkpoint *);
 /* Adds or replaces. false: memory is out. */
 MUST_USE bool checkpoint_put(struct checkpoint *, struct slice name, int64_t offset);
+/* Adds all entries of another. false: memory is out. */
+MUST_USE bool checkpoint_add(struct checkpoint *, const struct checkpoint *from);
 /* `missing` when there is no entry. */
 int64_t checkpoint_get(const struct checkpoint *, struct slice name, int64_t missing);
 /* NULL on success and when the file is absent; otherwise what is wrong, and the checkpoint is

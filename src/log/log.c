@@ -65,6 +65,11 @@ struct log_epoch_end log_epoch_end(const struct log *log, int32_t epoch)
     return (struct log_epoch_end){.epoch = end.epoch, .end_offset = end.start_offset};
 }
 
+int32_t log_epoch_of(const struct log *log, int64_t offset)
+{
+    return log_epochs_at(&log->epochs, offset);
+}
+
 void log_stem(const struct log *log, int64_t base_offset, char ret_stem[LOG_STEM_SIZE])
 {
     (void)snprintf(ret_stem, LOG_STEM_SIZE, "%s/%020lld", log->name, (long long)base_offset);

@@ -190,6 +190,8 @@ struct log_epoch_end {
     int64_t end_offset;
 };
 struct log_epoch_end log_epoch_end(const struct log *, int32_t epoch);
+/* The epoch that the offset belongs to; -1: not known. */
+int32_t log_epoch_of(const struct log *, int64_t offset);
 
 /* An aborted transaction that overlaps what is read (read_committed). */
 struct log_aborted {

@@ -43,6 +43,7 @@ struct replica {
     struct log_flush timed_flush;
     bool timed_flush_runs;
     struct shard_job job;
+    int close_error;
     struct replica_opening *opening;
 };
 

@@ -350,6 +350,7 @@ static void close_run(struct shard_job *job)
         error = log_close(replica->log, true);
     }
     replica->log = NULL;
+    replica->close_error = error;
     if (error < 0)
         journal(JOURNAL_WARN,
                 replica->doomed ? "partition_delete_failed" : "partition_close_failed",
@@ -361,6 +362,7 @@ static void close_done(struct shard *shard, struct shard_job *job)
     (void)shard;
     struct replica *replica = CONTAINER_OF(job, struct replica, job);
     struct replica_set *set = replica->set;
+    set->close_failed = set->close_failed || (replica->close_error < 0 && !replica->doomed);
     set->closing_count--;
     replica_free(replica);
     settle(set);
@@ -384,10 +386,25 @@ void replica_close_if_idle(struct replica *replica)
     log_when_idle(replica->log, replica_log_idle, replica);
 }
 
+/* Closing flushes, so its end will be its recovery point. */
+static void note_closing(struct replica *replica)
+{
+    struct replica_points *points = &replica->set->points[replica->dir_index];
+    struct slice name = slice_of_text(replica->name);
+    int64_t start = log_start_offset(replica->log);
+    bool fine =
+        checkpoint_put(&points->recovery_points, name, log_end_offset(replica->log)) &&
+        checkpoint_put(&points->high_watermarks, name, replica->high_watermark) &&
+        (start == 0 || checkpoint_put(&points->log_starts, name, start));
+    replica->set->close_failed = replica->set->close_failed || !fine;
+}
+
 void replica_log_idle(void *context)
 {
     role_now_on_shard();
     struct replica *replica = context;
+    if (replica->set->points != NULL && !replica->doomed)
+        note_closing(replica);
     log_detach(replica->log);
     replica->job = (struct shard_job){.run = close_run, .on_done = close_done};
     shard_submit(replica->set->shard, &replica->job);

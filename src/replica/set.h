@@ -8,6 +8,13 @@
 #include "replica/replica.h"
 #include "shard/stats.h"
 
+/* The offsets that a directory's checkpoint files hold. */
+struct replica_points {
+    struct checkpoint recovery_points;
+    struct checkpoint log_starts;
+    struct checkpoint high_watermarks;
+};
+
 struct replica_set {
     struct shard *shard;
     const struct node_config *config;
@@ -19,6 +26,8 @@ struct replica_set {
     int opening_count;
     int closing_count;
     bool stopping;
+    bool close_failed;             /* what is on disk is not what a clean stop leaves */
+    struct replica_points *points; /* one a directory: filled as replicas are closed; or NULL */
     uint64_t changes; /* high watermarks, recovery points: rises with each */
     void (*on_settled)(struct replica_set *); /* the last opening or closing under way has ended */
 };
@@ -35,15 +44,10 @@ void replica_set_follow(struct replica_set *, const struct meta_image *before,
 /* NULL when this shard has no such replica. */
 struct replica *replica_set_find(const struct replica_set *, struct uuid topic_id,
                                  int32_t partition);
-/* Closes all, cleanly; on_settled follows. */
+/* Closes all, cleanly, noting their offsets in points; on_settled follows. */
 void replica_set_stop(struct replica_set *) ON(on_shard);
 
 /* Adds every open partition of one directory to the checkpoints. false: memory is out. */
-struct replica_points {
-    struct checkpoint recovery_points;
-    struct checkpoint log_starts;
-    struct checkpoint high_watermarks;
-};
 MUST_USE bool replica_set_points(const struct replica_set *, int dir_index,
                                  struct replica_points *);
 

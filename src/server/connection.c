@@ -23,7 +23,9 @@ static void connection_free(struct shard *shard, struct shard_chore *chore)
     c->magic = 0;
     free(c);
     (void)shard;
-    if (home->draining && home->connection_count == 0 && home->on_drained != NULL)
+    home->freeing_count--;
+    bool gone = home->connection_count == 0 && home->freeing_count == 0;
+    if (home->draining && gone && home->on_drained != NULL)
         home->on_drained(home);
 }
 
@@ -72,6 +74,7 @@ void connection_end(struct connection *c, enum connection_end how, const char *w
     abandon_requests(c);
     listener_ticket_return(c->home, c->ticket);
     c->home->connection_count--;
+    c->home->freeing_count++;
     stats_add(&c->home->api.stats, METRIC_CONNECTIONS, -1);
     shard_chore_init(&c->flush, connection_free);
     shard_flush_later(c->home->api.shard, &c->flush);
@@ -149,8 +152,9 @@ static void on_timer(struct shard *shard, struct shard_timer *timer)
 static void on_progress(struct shard *shard, struct shard_chore *chore)
 {
     role_now_on_shard();
-    (void)shard;
     struct connection *c = CONTAINER_OF(chore, struct connection, progress);
+    if (c->unsent_bytes > 0 && c->writable)
+        shard_flush_later(shard, &c->flush);
     (void)connection_receive(c);
 }
 
@@ -163,7 +167,8 @@ static void on_flush(struct shard *shard, struct shard_chore *chore)
         return;
     if (c->doomed && c->request_count == 0)
         connection_end(c, CONNECTION_END_STOP, "this node stops");
-    else if (before > c->request_count && (c->buffer != NULL || c->readable))
+    else if (c->unsent_bytes > 0 ? c->writable
+                                 : before > c->request_count && (c->buffer != NULL || c->readable))
         shard_run_later(shard, &c->progress);
     if (!c->ended)
         connection_watch_time(c);

@@ -53,6 +53,7 @@ struct connection {
     int running_count;       /* of them not answered yet */
     int64_t unsent_since_ms; /* the socket refuses bytes since; 0: it takes them */
     int64_t unsent_bytes;    /* of answered requests */
+    int64_t head_sent;       /* bytes of the oldest answer that were sent */
     bool writable;
     bool doomed; /* send what is answered, then end */
     bool ended;  /* closed; its memory goes at the end of the turn */

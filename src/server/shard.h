@@ -13,6 +13,7 @@ struct server_shard {
     struct node *node;
     struct list connections;
     int connection_count;
+    int freeing_count; /* ended connections whose memory goes at the end of the turn */
     struct list starved; /* connections that wait for memory */
     struct journal_gate fault_gate; /* lines about faulty connections */
     bool draining;       /* no new connections or requests */

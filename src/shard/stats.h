@@ -25,4 +25,19 @@ static inline int64_t stats_get(struct stats *stats, enum metric metric)
     return atomic_load_explicit(&stats->values[metric], memory_order_relaxed);
 }
 
+/* A small number of the whole process that one shard sets and others look at. */
+struct stats_level {
+    _Atomic int value;
+};
+
+static inline void stats_level_set(struct stats_level *level, int value)
+{
+    atomic_store_explicit(&level->value, value, memory_order_release);
+}
+
+static inline int stats_level_get(struct stats_level *level)
+{
+    return atomic_load_explicit(&level->value, memory_order_acquire);
+}
+
 #endif

@@ -8,6 +8,7 @@
 
 /* SIGTERM, SIGINT (and SIGHUP) no longer end the process: they make the returned descriptor
  * readable; sys_signal_take returns the number, 0 when none waits. SIGPIPE is ignored. */
+enum sys_signal { SYS_SIGNAL_HANGUP = 1, SYS_SIGNAL_INTERRUPT = 2, SYS_SIGNAL_TERMINATE = 15 };
 MUST_USE int sys_signal_open(void);
 int sys_signal_take(int signal_fd);
 

@@ -11,6 +11,8 @@
 #define LIMIT_FRAMES_PER_TURN 32
 /* Unsent answer bytes of one connection at which no further request is started. */
 #define LIMIT_UNSENT_BYTES (8 * 1024 * 1024)
+/* Answer bytes sent on one connection in one turn; then others get theirs. */
+#define LIMIT_SEND_PER_TURN (4 * 1024 * 1024)
 /* Arena of one request: enough for the largest legal request's decoded form. */
 #define LIMIT_REQUEST_ARENA_BASE (1 * 1024 * 1024)
 #define LIMIT_REQUEST_ARENA_FACTOR 16

@@ -1,0 +1,371 @@
+/* The node's states, on shard 0: register with the controller, be unfenced, serve; on a signal
+ * drain, let the controller take the partitions, close the logs, stop. Every step waits for an
+ * event; the one timer is for clients that do not read while the node drains. */
+#include "server/node_int.h"
+
+#include "base/always.h"
+#include "meta/features.h"
+#include "server/connection.h"
+#include "sys/journal.h"
+#include "sys/process.h"
+#include "wire/msg/broker_heartbeat_request.h"
+#include "wire/msg/broker_heartbeat_response.h"
+#include "wire/msg/broker_registration_request.h"
+#include "wire/msg/broker_registration_response.h"
+
+#include <stdlib.h>
+
+#define CALL_ARENA_MAX (64U * 1024 * 1024)
+#define DRAIN_MS 5000
+#define REGISTRATION_VERSION 4
+#define HEARTBEAT_VERSION 1
+
+enum { BROKER_REGISTRATION = 62, BROKER_HEARTBEAT = 63 };
+
+void node_set_state(struct node *node, enum node_state state)
+{
+    stats_level_set(&node->state, (int)state);
+}
+
+static enum node_state node_state(struct node *node)
+{
+    return (enum node_state)stats_level_get(&node->state);
+}
+
+static struct shard *shard_zero(const struct node *node)
+{
+    return shard_set_at(node->shards, 0);
+}
+
+/* The controller cannot keep its word: nothing more is promised, at once. */
+void node_on_fatal(const char *why)
+{
+    (void)why;
+    _Exit(1);
+}
+
+/* ---- calls to the controller ---- */
+
+static void call_begin(struct node *node, int16_t key, int16_t version, peer_call_fn on_done)
+{
+    arena_init(&node->call.arena, CALL_ARENA_MAX);
+    node->call.own_node_id = node->config->node_id;
+    node->call.api_key = key;
+    node->call.api_version = version;
+    node->call.on_done = on_done;
+}
+
+static void give_up(struct node *node, const char *what, enum err err)
+{
+    journal(JOURNAL_ERROR, "node_failed", "what=\"%s\" error=%s", what, err_name(err));
+    node->failed = true;
+    shard_set_stop(node->shards);
+}
+
+static void start_listeners(struct node *node)
+{
+    role_now_on_shard();
+    for (int i = 0; i < node->listener_count; i++) {
+        int error = listener_start(node->listeners[i], &node->locals[0], &node->gate);
+        if (error < 0)
+            journal(JOURNAL_ERROR, "listener_failed", "error=\"%s\"", strerror(-error));
+    }
+}
+
+static void on_unfenced(struct shard *shard, struct peer_call *call)
+{
+    (void)shard;
+    struct node *node = CONTAINER_OF(call, struct node, call);
+    const struct broker_heartbeat_response *response = call->response;
+    enum err err = response != NULL ? (enum err)response->error_code : call->transport;
+    arena_fini(&call->arena);
+    if (err != ERR_NONE) {
+        give_up(node, "the controller does not unfence this node", err);
+        return;
+    }
+    node_set_state(node, NODE_RUNNING);
+    start_listeners(node);
+    node_banner(node);
+}
+
+static void heartbeat(struct node *node, bool leaves, peer_call_fn on_done)
+{
+    role_now_on_shard();
+    call_begin(node, BROKER_HEARTBEAT, HEARTBEAT_VERSION, on_done);
+    struct broker_heartbeat_request *request =
+        ARENA_NEW(&node->call.arena, struct broker_heartbeat_request);
+    ALWAYS(request != NULL, "memory for one heartbeat");
+    *request = broker_heartbeat_request_default;
+    request->broker_id = node->config->node_id;
+    request->broker_epoch = node->broker_epoch;
+    request->want_shut_down = leaves;
+    node->call.request = request;
+    peer_call(shard_zero(node), node->config->node_id, &node->call);
+}
+
+static void on_registered(struct shard *shard, struct peer_call *call)
+{
+    (void)shard;
+    struct node *node = CONTAINER_OF(call, struct node, call);
+    const struct broker_registration_response *response = call->response;
+    enum err err = response != NULL ? (enum err)response->error_code : call->transport;
+    if (err == ERR_NONE)
+        node->broker_epoch = response->broker_epoch;
+    arena_fini(&call->arena);
+    if (err != ERR_NONE) {
+        give_up(node, "the controller does not register this node", err);
+        return;
+    }
+    node_set_state(node, NODE_REGISTERED);
+    heartbeat(node, false, on_unfenced);
+}
+
+static void fill_listeners(const struct node *node, struct arena *arena,
+                           struct broker_registration_request *request)
+{
+    const struct node_listeners *advertised = &node->config->advertised;
+    request->listeners = ARENA_ARRAY(arena, struct broker_registration_request_listeners,
+                                     advertised->count);
+    for (size_t i = 0; i < advertised->count && request->listeners != NULL; i++) {
+        const struct node_listener *at = &advertised->at[i];
+        if (at->is_controller)
+            continue;
+        request->listeners[request->listeners_count++] =
+            (struct broker_registration_request_listeners){
+                .name = slice_of_text(at->name),
+                .host = slice_of_text(at->host),
+                .port = at->port != 0 ? at->port : listener_port(node->listeners[i]),
+                .security_protocol = (int16_t)at->protocol,
+            };
+    }
+}
+
+static void fill_features(struct arena *arena, struct broker_registration_request *request)
+{
+    request->features = ARENA_ARRAY(arena, struct broker_registration_request_features,
+                                    META_FEATURE_COUNT);
+    for (size_t i = 0; i < META_FEATURE_COUNT && request->features != NULL; i++)
+        request->features[request->features_count++] =
+            (struct broker_registration_request_features){
+                .name = slice_of_text(meta_features[i].name),
+                .min_supported_version = meta_features[i].min_supported,
+                .max_supported_version = meta_features[i].max_supported,
+            };
+}
+
+static void register_node(struct node *node)
+{
+    role_now_on_shard();
+    call_begin(node, BROKER_REGISTRATION, REGISTRATION_VERSION, on_registered);
+    struct arena *arena = &node->call.arena;
+    struct broker_registration_request *request =
+        ARENA_NEW(arena, struct broker_registration_request);
+    ALWAYS(request != NULL, "memory for one registration");
+    *request = broker_registration_request_default;
+    request->broker_id = node->config->node_id;
+    request->cluster_id = slice_of_text(node->dirs[0].identity.cluster_id);
+    request->incarnation_id = node->incarnation;
+    request->rack = slice_of_text(node->config->rack);
+    fill_listeners(node, arena, request);
+    fill_features(arena, request);
+    request->log_dirs = ARENA_ARRAY(arena, struct uuid, (size_t)node->dir_count);
+    for (int i = 0; i < node->dir_count && request->log_dirs != NULL; i++)
+        request->log_dirs[request->log_dirs_count++] = node->dirs[i].identity.directory_id;
+    request->previous_broker_epoch = node->dirs[0].clean_broker_epoch;
+    node->call.request = request;
+    peer_call(shard_zero(node), node->config->node_id, &node->call);
+}
+
+/* ---- images ---- */
+
+const struct meta_image *node_on_image(struct shard *shard, const struct meta_image *image)
+{
+    role_now_on_shard();
+    struct server_shard *local = server_shard_of(shard);
+    const struct meta_image *before = local->api.image;
+    local->api.image = image;
+    replica_set_follow(local->api.replicas, before, image);
+    if (before == NULL && shard_index(shard) == 0)
+        register_node(local->node);
+    return before;
+}
+
+/* ---- stopping ---- */
+
+static void round_start(struct node *node, const struct shard_route *route)
+{
+    role_now_on_shard();
+    node->rounds_away = node->shard_count;
+    for (int i = 0; i < node->shard_count; i++)
+        shard_send(shard_zero(node), shard_set_at(node->shards, i), &node->rounds[i].message,
+                   route);
+}
+
+static void on_meta_stopped(void *context)
+{
+    struct node *node = context;
+    node_set_state(node, NODE_STOPPED);
+    shard_set_stop(node->shards);
+}
+
+static void round_back(struct node *node, void (*next)(struct node *))
+{
+    if (--node->rounds_away == 0)
+        next(node);
+}
+
+/* Third: the logs, each on its shard. */
+
+static void closed_everywhere(struct node *node)
+{
+    meta_stop(node->meta, on_meta_stopped, node);
+}
+
+static void on_settled(struct replica_set *set)
+{
+    role_now_on_shard();
+    struct server_shard *local = server_shard_of(set->shard);
+    if (!set->stopping || set->table.count > 0)
+        return;
+    set->on_settled = NULL;
+    shard_forward(set->shard, &local->node->rounds[shard_index(set->shard)].message);
+}
+
+static void close_here(struct shard *there, struct shard_message *message)
+{
+    role_now_on_shard();
+    (void)message;
+    struct replica_set *set = server_shard_of(there)->api.replicas;
+    set->on_settled = on_settled;
+    replica_set_stop(set);
+}
+
+static void close_back(struct shard *here, struct shard_message *message)
+{
+    (void)here;
+    round_back(CONTAINER_OF(message, struct node_round, message)->node, closed_everywhere);
+}
+
+static const struct shard_route route_close = {.name = "node_close",
+                                               .run = {close_here, close_back}};
+
+/* Second: the controller moves what this node leads. */
+
+static void on_left(struct shard *shard, struct peer_call *call)
+{
+    (void)shard;
+    struct node *node = CONTAINER_OF(call, struct node, call);
+    arena_fini(&call->arena);
+    node_set_state(node, NODE_CLOSING);
+    round_start(node, &route_close);
+}
+
+static void drained_everywhere(struct node *node)
+{
+    role_now_on_shard();
+    shard_timer_stop(shard_zero(node), &node->drain_timer);
+    node_set_state(node, NODE_LEAVING);
+    heartbeat(node, true, on_left);
+}
+
+/* First: no new connections or requests; those under way are answered. */
+
+static void on_drained(struct server_shard *local)
+{
+    role_now_on_shard();
+    local->on_drained = NULL;
+    struct shard *shard = local->api.shard;
+    shard_forward(shard, &local->node->rounds[shard_index(shard)].message);
+}
+
+static void drain_here(struct shard *there, struct shard_message *message)
+{
+    role_now_on_shard();
+    (void)message;
+    struct server_shard *local = server_shard_of(there);
+    local->draining = true;
+    local->on_drained = on_drained;
+    LIST_EACH_SAFE (&local->connections, node, after)
+        connection_drain(CONTAINER_OF(node, struct connection, link));
+    if (local->connection_count == 0 && local->freeing_count == 0)
+        on_drained(local);
+}
+
+static void drain_back(struct shard *here, struct shard_message *message)
+{
+    (void)here;
+    round_back(CONTAINER_OF(message, struct node_round, message)->node, drained_everywhere);
+}
+
+static const struct shard_route route_drain = {.name = "node_drain",
+                                               .run = {drain_here, drain_back}};
+
+static void cut_here(struct shard *there, struct shard_message *message)
+{
+    role_now_on_shard();
+    struct server_shard *local = server_shard_of(there);
+    LIST_EACH_SAFE (&local->connections, node, after)
+        connection_end(CONTAINER_OF(node, struct connection, link), CONNECTION_END_STOP,
+                       "this node stops");
+    free(message);
+}
+
+static const struct shard_route route_cut = {.name = "node_cut", .run = {cut_here}};
+
+static void on_drain_overdue(struct shard *shard, struct shard_timer *timer)
+{
+    role_now_on_shard();
+    struct node *node = CONTAINER_OF(timer, struct node, drain_timer);
+    for (int i = 0; i < node->shard_count; i++) {
+        struct shard_message *message = calloc(1, sizeof *message);
+        if (message != NULL)
+            shard_send(shard, shard_set_at(node->shards, i), message, &route_cut);
+    }
+}
+
+static void node_stop(struct node *node, int signal)
+{
+    role_now_on_shard();
+    if (node_state(node) != NODE_RUNNING) {
+        if (node_state(node) < NODE_RUNNING)
+            shard_set_stop(node->shards);
+        return;
+    }
+    journal(JOURNAL_INFO, "node_stopping", "signal=%d", signal);
+    node_set_state(node, NODE_DRAINING);
+    for (int i = 0; i < node->listener_count; i++)
+        listener_stop(node->listeners[i]);
+    shard_timer_init(&node->drain_timer, on_drain_overdue);
+    shard_timer_start(shard_zero(node), &node->drain_timer, DRAIN_MS);
+    round_start(node, &route_drain);
+}
+
+static void on_signal(struct shard *shard, struct shard_watch *watch, unsigned ready)
+{
+    role_now_on_shard();
+    (void)shard;
+    (void)ready;
+    struct node *node = CONTAINER_OF(watch, struct node, signal_watch);
+    int signal = sys_signal_take(watch->fd);
+    if (signal == SYS_SIGNAL_TERMINATE || signal == SYS_SIGNAL_INTERRUPT)
+        node_stop(node, signal);
+}
+
+/* ---- the beginning ---- */
+
+static void on_begin(struct shard *shard, struct shard_message *message)
+{
+    role_now_on_shard();
+    struct node *node = CONTAINER_OF(message, struct node, begin);
+    int error = shard_watch_start(shard, &node->signal_watch, node->signal_fd, false, on_signal);
+    if (error < 0)
+        give_up(node, "signals cannot be watched", ERR_UNKNOWN_SERVER_ERROR);
+}
+
+static const struct shard_route route_begin = {.name = "node_begin", .run = {on_begin}};
+
+void node_begin(struct node *node)
+{
+    shard_post(shard_zero(node), &node->begin, &route_begin);
+    meta_begin(node->meta);
+}

@@ -1,0 +1,328 @@
+/* Putting a node together. What blocks is done here, on the main thread, before the shards run and
+ * after they ended; in between the main thread waits. The order matters: directories are locked
+ * before anything is read, ports are bound before anything is written, and the marker of a clean
+ * stop is gone before the first byte can be. */
+#include "server/node_int.h"
+
+#include "api/fetch_session.h"
+#include "api/request.h"
+#include "meta/format.h"
+#include "sys/clock.h"
+#include "sys/dir.h"
+#include "sys/entropy.h"
+#include "sys/journal.h"
+#include "sys/process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Descriptors left for sockets and all else when segment files take theirs. */
+#define FILES_SHARE_OF_LIMIT 4
+#define DOOMED_NAME_MAX 512
+
+/* ---- directories ---- */
+
+static bool open_dirs(struct node *node, struct text *error) NOT_ON(on_shard)
+{
+    const struct node_config *config = node->config;
+    for (size_t i = 0; i < config->log_dir_count; i++) {
+        if (!log_dir_open(&node->dirs[node->dir_count], config->log_dirs[i], error))
+            return false;
+        if (strcmp(config->log_dirs[i], config->metadata_log_dir) == 0)
+            node->metadata_dir = node->dir_count;
+        node->dir_count++;
+    }
+    return true;
+}
+
+static bool check_identity(const struct node *node, struct text *error)
+{
+    const struct log_dir_identity *first = &node->dirs[0].identity;
+    for (int i = 0; i < node->dir_count; i++) {
+        const struct log_dir_identity *identity = &node->dirs[i].identity;
+        if (identity->node_id != node->config->node_id) {
+            text_printf(error,
+                        "%s belongs to node %d, and this is node %d: set node.id=%d, or use "
+                        "another directory",
+                        node->dirs[i].path, identity->node_id, node->config->node_id,
+                        identity->node_id);
+            return false;
+        }
+        if (strcmp(identity->cluster_id, first->cluster_id) != 0) {
+            text_printf(error, "%s is of cluster %s, but %s is of cluster %s",
+                        node->dirs[i].path, identity->cluster_id, node->dirs[0].path,
+                        first->cluster_id);
+            return false;
+        }
+    }
+    return true;
+}
+
+struct doomed {
+    int dir_fd;
+    int removed;
+};
+
+/* A folder whose deletion was interrupted. */
+static int remove_doomed(void *context, const char *name, bool is_directory)
+{
+    struct doomed *doomed = context;
+    if (!is_directory || !log_dir_is_doomed(slice_of_text(name)))
+        return 0;
+    int error = log_remove_folder(doomed->dir_fd, name);
+    if (error < 0)
+        journal(JOURNAL_WARN, "folder_not_removed", "name=%s error=\"%s\"", name,
+                strerror(-error));
+    return 0;
+}
+
+static bool begin_dirs(struct node *node, struct text *error) NOT_ON(on_shard)
+{
+    for (int i = 0; i < node->dir_count; i++) {
+        struct doomed doomed = {.dir_fd = node->dirs[i].fd};
+        int failed = sys_dir_list(node->dirs[i].fd, remove_doomed, &doomed);
+        if (failed == 0)
+            failed = log_dir_begin(&node->dirs[i]);
+        if (failed < 0) {
+            text_printf(error, "the log directory %s cannot be used: %s", node->dirs[i].path,
+                        strerror(-failed));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- listeners ---- */
+
+static bool open_listeners(struct node *node, struct text *error) NOT_ON(on_shard)
+{
+    const struct node_listeners *listeners = &node->config->listeners;
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct node_listener *at = &listeners->at[i];
+        int failed = listener_open(node->config, at, &node->listeners[node->listener_count]);
+        if (failed < 0) {
+            text_printf(error, "%s://%s:%u cannot be listened on: %s%s", at->name, at->host,
+                        at->port, strerror(-failed),
+                        failed == -EADDRINUSE ? ". Stop what uses the port, or choose another "
+                                                "with --set listeners=PLAINTEXT://HOST:PORT"
+                                              : "");
+            return false;
+        }
+        node->listener_count++;
+    }
+    return true;
+}
+
+static void start_http(struct node *node) NOT_ON(on_shard)
+{
+    const struct node_config *config = node->config;
+    struct http_source source = {.context = node,
+                                 .write_metrics = node_write_metrics,
+                                 .write_health = node_write_health};
+    if (config->metrics_host == NULL)
+        return;
+    int error = http_start(config->metrics_host, config->metrics_port, &source, &node->http);
+    if (error < 0)
+        journal(JOURNAL_WARN, "metrics_off", "at=%s:%u error=\"%s\" hint=\"%s\"",
+                config->metrics_host, config->metrics_port, strerror(-error),
+                "choose another port with --set ottla.metrics.listener=HOST:PORT");
+}
+
+/* ---- shards ---- */
+
+static bool make_local(struct node *node, int index)
+{
+    struct server_shard *local = &node->locals[index];
+    struct replica_set *set = &node->replicas[index];
+    struct shard *shard = shard_set_at(node->shards, index);
+    int64_t files = sys_process_files_max() / FILES_SHARE_OF_LIMIT / node->shard_count;
+    *set = (struct replica_set){
+        .shard = shard,
+        .config = node->config,
+        .dirs = node->dirs,
+        .dir_count = node->dir_count,
+        .stats = &local->api.stats,
+        .points = &node->points[index * node->dir_count],
+    };
+    replica_set_init(set);
+    log_files_init(&set->files, (int)MAX_OF(files, (int64_t)16));
+    for (int i = 0; i < node->dir_count; i++) {
+        checkpoint_init(&set->points[i].recovery_points);
+        checkpoint_init(&set->points[i].log_starts);
+        checkpoint_init(&set->points[i].high_watermarks);
+    }
+    local->node = node;
+    list_init(&local->connections);
+    list_init(&local->starved);
+    local->api.shard = shard;
+    local->api.config = node->config;
+    local->api.cluster_id = node->dirs[0].identity.cluster_id;
+    local->api.replicas = set;
+    local->api.sessions =
+        fetch_session_cache_new(node->config->max_incremental_fetch_session_cache_slots);
+    local->api.codecs = codec_pool_new();
+    list_init(&local->api.request_pool);
+    list_init(&local->api.producer_id_waiters);
+    node->rounds[index] = (struct node_round){.node = node, .shard = index};
+    shard_set_context(shard, &local->api);
+    return local->api.sessions != NULL && local->api.codecs != NULL;
+}
+
+static bool make_shards(struct node *node, struct text *error) NOT_ON(on_shard)
+{
+    uint64_t seed;
+    sys_entropy(&seed, sizeof seed);
+    struct shard_set_options options = {
+        .shard_count = node->config->shards,
+        .controller = true,
+        .worker_count = node->config->workers,
+        .seed = seed,
+    };
+    node->shard_count = options.shard_count;
+    size_t count = (size_t)node->shard_count;
+    node->locals = calloc(count, sizeof *node->locals);
+    node->replicas = calloc(count, sizeof *node->replicas);
+    node->rounds = calloc(count, sizeof *node->rounds);
+    node->points = calloc(count * (size_t)node->dir_count, sizeof *node->points);
+    bool fine = node->locals != NULL && node->replicas != NULL && node->rounds != NULL &&
+                node->points != NULL && shard_set_new(&options, &node->shards) == 0;
+    for (int i = 0; i < node->shard_count && fine; i++)
+        fine = make_local(node, i);
+    if (!fine)
+        text_printf(error, "memory or descriptors for %d shards are out", node->shard_count);
+    return fine;
+}
+
+static bool make_meta(struct node *node, struct text *error) NOT_ON(on_shard)
+{
+    struct meta_options options = {
+        .config = node->config,
+        .dirs = node->dirs,
+        .dir_count = node->dir_count,
+        .metadata_dir = node->metadata_dir,
+        .shards = node->shards,
+        .on_image = node_on_image,
+        .on_fatal = node_on_fatal,
+    };
+    node->meta = meta_open(&options, error);
+    if (node->meta == NULL)
+        return false;
+    shard_set_context(shard_set_controller(node->shards), meta_service(node->meta));
+    return true;
+}
+
+/* ---- running ---- */
+
+static bool prepare(struct node *node, struct text *error) NOT_ON(on_shard)
+{
+    uint8_t random[16];
+    do
+        sys_entropy(random, sizeof random);
+    while (!uuid_from_random(random, &node->incarnation));
+    listener_gate_init(&node->gate);
+    node->signal_fd = sys_signal_open();
+    return open_dirs(node, error) && open_listeners(node, error) &&
+           meta_format(node->config, node->dirs, node->dir_count, node->metadata_dir, error) &&
+           check_identity(node, error) && make_shards(node, error) && make_meta(node, error) &&
+           begin_dirs(node, error);
+}
+
+/* One directory's checkpoints of all shards, then the marker. */
+static int store_dir(struct node *node, int dir) NOT_ON(on_shard)
+{
+    struct replica_points *all = &node->points[dir];
+    bool fine = true;
+    for (int i = 1; i < node->shard_count && fine; i++) {
+        const struct replica_points *more = &node->points[i * node->dir_count + dir];
+        fine = checkpoint_add(&all->recovery_points, &more->recovery_points) &&
+               checkpoint_add(&all->log_starts, &more->log_starts) &&
+               checkpoint_add(&all->high_watermarks, &more->high_watermarks);
+    }
+    int fd = node->dirs[dir].fd;
+    int error = fine ? checkpoint_write(&all->recovery_points, fd, CHECKPOINT_RECOVERY_POINT)
+                     : -ENOMEM;
+    if (error == 0)
+        error = checkpoint_write(&all->log_starts, fd, CHECKPOINT_LOG_START);
+    if (error == 0)
+        error = checkpoint_write(&all->high_watermarks, fd, CHECKPOINT_HIGH_WATERMARK);
+    return error == 0 ? log_dir_mark_clean(&node->dirs[dir], node->broker_epoch) : error;
+}
+
+/* What makes the next start a quick one; true when the stop was clean. */
+static bool store_stop(struct node *node) NOT_ON(on_shard)
+{
+    bool clean = stats_level_get(&node->state) == NODE_STOPPED;
+    for (int i = 0; i < node->shard_count; i++)
+        clean = clean && !node->replicas[i].close_failed;
+    for (int i = 0; i < node->dir_count && clean; i++) {
+        int error = store_dir(node, i);
+        if (error < 0) {
+            journal(JOURNAL_WARN, "stop_not_clean", "directory=%s error=\"%s\"",
+                    node->dirs[i].path, strerror(-error));
+            clean = false;
+        }
+    }
+    return clean;
+}
+
+static void free_local(struct node *node, int index)
+{
+    struct server_shard *local = &node->locals[index];
+    api_request_pool_clear(&local->api);
+    fetch_session_cache_free(local->api.sessions);
+    codec_pool_free(local->api.codecs);
+    for (int i = 0; i < node->dir_count; i++) {
+        struct replica_points *points = &node->points[index * node->dir_count + i];
+        checkpoint_fini(&points->recovery_points);
+        checkpoint_fini(&points->log_starts);
+        checkpoint_fini(&points->high_watermarks);
+    }
+    if (stats_level_get(&node->state) == NODE_STOPPED)
+        replica_set_fini(&node->replicas[index]);
+}
+
+static void node_free(struct node *node) NOT_ON(on_shard)
+{
+    http_stop(node->http);
+    for (int i = 0; i < node->listener_count; i++)
+        listener_free(node->listeners[i]);
+    if (node->locals != NULL && node->shards != NULL)
+        for (int i = 0; i < node->shard_count; i++)
+            free_local(node, i);
+    meta_free(node->meta);
+    if (node->shards != NULL)
+        shard_set_free(node->shards);
+    listener_gate_fini(&node->gate);
+    for (int i = 0; i < node->dir_count; i++)
+        log_dir_close(&node->dirs[i]);
+    free(node->locals);
+    free(node->replicas);
+    free(node->rounds);
+    free(node->points);
+    free(node);
+}
+
+bool node_run(const struct node_options *options, struct text *error)
+{
+    struct node *node = calloc(1, sizeof *node);
+    if (node == NULL)
+        return false;
+    node->config = options->config;
+    node->version = options->version;
+    node->started_ns = sys_mono_ns();
+    bool clean = prepare(node, error);
+    if (clean) {
+        start_http(node);
+        node_begin(node);
+        int failed = shard_set_start(node->shards);
+        if (failed < 0)
+            text_printf(error, "threads cannot be started: %s", strerror(-failed));
+        else
+            shard_set_join(node->shards);
+        clean = failed == 0 && store_stop(node) && !node->failed;
+        if (clean)
+            journal(JOURNAL_INFO, "node_stopped", "clean=true");
+    }
+    node_free(node);
+    return clean;
+}

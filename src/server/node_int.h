@@ -1,0 +1,74 @@
+/* What node.c, lifecycle.c and report.c share of a node. */
+#ifndef SERVER_NODE_INT_H
+#define SERVER_NODE_INT_H
+
+#include "log/dir.h"
+#include "meta/meta.h"
+#include "replica/set.h"
+#include "server/http.h"
+#include "server/listener.h"
+#include "server/node.h"
+#include "server/shard.h"
+
+enum node_state {
+    NODE_STARTING,   /* no image yet */
+    NODE_REGISTERED, /* the controller knows of this start */
+    NODE_RUNNING,    /* unfenced: clients are served */
+    NODE_DRAINING,   /* no new requests */
+    NODE_LEAVING,    /* the controller takes its partitions */
+    NODE_CLOSING,    /* logs are closed */
+    NODE_STOPPED,
+};
+
+/* One message to every data shard and back, for the steps of stopping. */
+struct node_round {
+    struct shard_message message;
+    struct node *node;
+    int shard;
+};
+
+struct node {
+    const struct node_config *config;
+    const char *version;
+    struct log_dir dirs[NODE_LOG_DIRS_MAX];
+    int dir_count;
+    int metadata_dir;
+    struct shard_set *shards;
+    struct server_shard *locals; /* one a data shard */
+    struct replica_set *replicas;
+    struct replica_points *points; /* a directory's run for every shard */
+    int shard_count;
+    struct meta *meta;
+    struct listener *listeners[NODE_LISTENERS_MAX];
+    int listener_count;
+    struct listener_gate gate;
+    struct http *http;
+    int64_t started_ns;
+
+    /* shard 0's */
+    struct stats_level state; /* enum node_state; set by shard 0, read by http */
+    int64_t broker_epoch;
+    struct uuid incarnation;
+    struct peer_call call;
+    struct shard_watch signal_watch;
+    int signal_fd;
+    struct shard_timer drain_timer;
+    struct shard_message begin;
+    struct shard_message stopped;
+    struct node_round *rounds;
+    int rounds_away;
+    bool failed; /* it had to stop */
+};
+
+/* lifecycle.c */
+void node_begin(struct node *);
+const struct meta_image *node_on_image(struct shard *, const struct meta_image *);
+void node_on_fatal(const char *why);
+void node_set_state(struct node *, enum node_state);
+
+/* report.c: on the http thread, and the start's lines. */
+void node_write_metrics(void *node, struct text *);
+bool node_write_health(void *node, struct text *);
+void node_banner(const struct node *);
+
+#endif
