@@ -91,9 +91,6 @@ MUST_USE int meta_store_quorum_state(struct meta *) NOT_ON(on_shard);
 /* snapshot.c */
 void meta_snapshot_consider(struct meta *) ON(on_shard);
 
-/* topics.c: Kafka's sentence about a name that no topic may have (in the arena), or NULL. */
-const char *meta_topic_name_fault(struct slice name, struct arena *);
-
 /* Decisions: on the controller's shard; each ends in meta_commit or peer_answer. */
 void meta_create_topics(struct meta *, struct peer_call *) ON(on_shard);
 void meta_delete_topics(struct meta *, struct peer_call *) ON(on_shard);

@@ -3,6 +3,7 @@
  * controller's shard. */
 #include "base/always.h"
 #include "meta/meta_int.h"
+#include "meta/topic_name.h"
 #include "sys/entropy.h"
 #include "wire/msg/clear_elr_record.h"
 #include "wire/msg/config_record.h"
@@ -14,7 +15,6 @@
 #include "wire/msg/remove_topic_record.h"
 #include "wire/msg/topic_record.h"
 
-#define TOPIC_NAME_MAX 249
 #define RECORDS_PER_REQUEST_MAX 10000
 #define ERROR_TEXT_MAX 4096
 
@@ -39,47 +39,6 @@ static void refuse(struct creation *creation, enum err err, const char *text)
 
 /* ---- names ---- */
 
-static bool is_name_byte(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
-}
-
-const char *meta_topic_name_fault(struct slice name, struct arena *arena)
-{
-    if (name.size == 0)
-        return "Topic name is invalid: the empty string is not allowed";
-    if (slice_is(name, "."))
-        return "Topic name is invalid: '.' is not allowed";
-    if (slice_is(name, ".."))
-        return "Topic name is invalid: '..' is not allowed";
-    if (name.size > TOPIC_NAME_MAX)
-        return arena_printf(arena,
-                            "Topic name is invalid: the length of '%.*s' is longer than the max "
-                            "allowed length %d",
-                            SLICE_ARG(name), TOPIC_NAME_MAX);
-    for (size_t i = 0; i < name.size; i++)
-        if (!is_name_byte(name.data[i]))
-            return arena_printf(arena,
-                                "Topic name is invalid: '%.*s' contains one or more characters "
-                                "other than ASCII alphanumerics, '.', '_' and '-'",
-                                SLICE_ARG(name));
-    return NULL;
-}
-
-static bool collides(struct slice a, struct slice b)
-{
-    if (a.size != b.size)
-        return false;
-    for (size_t i = 0; i < a.size; i++) {
-        uint8_t left = a.data[i] == '.' ? '_' : a.data[i];
-        uint8_t right = b.data[i] == '.' ? '_' : b.data[i];
-        if (left != right)
-            return false;
-    }
-    return true;
-}
-
 /* An existing topic whose name differs in dots and underscores only, or NULL. */
 static const struct meta_topic *find_collision(const struct meta_image *image, struct slice name)
 {
@@ -92,7 +51,7 @@ static const struct meta_topic *find_collision(const struct meta_image *image, s
     struct pmap_entry entry;
     pmap_iterate(image->topics_by_name, (struct slice){0}, &topics);
     while (pmap_next(&topics, &entry))
-        if (collides(entry.key, name))
+        if (meta_topic_names_collide(entry.key, name))
             return entry.value;
     return NULL;
 }

