@@ -89,6 +89,30 @@ static void on_recall(struct shard *there, struct shard_message *message)
 
 /* ---- at home ---- */
 
+static const struct shard_route route_recall;
+
+/* Calls back what is out. A call back counts as being away too: its memory is the request's. */
+static void call_back(struct fetch *fetch)
+{
+    role_now_on_shard();
+    struct shard *here = fetch->request->here->shard;
+    for (int i = 0; i < fetch->gather.leg_count; i++) {
+        struct fetch_perch *perch = &fetch->perches[i];
+        if (!perch->away || perch->recalling)
+            continue;
+        if (perch->shard == here) {
+            leave(perch);
+            perch->away = false;
+            fetch->perches_away--;
+            continue;
+        }
+        perch->recalling = true;
+        fetch->perches_away++;
+        shard_send(here, perch->shard, &perch->recall, &route_recall);
+    }
+}
+
+/* Last in its callers: with it the request may be answered and gone. */
 static void all_home(struct fetch *fetch)
 {
     role_now_on_shard();
@@ -98,11 +122,18 @@ static void all_home(struct fetch *fetch)
 
 static void came_home(struct fetch_perch *perch)
 {
-    role_now_on_shard();
     struct fetch *fetch = perch->fetch;
     perch->away = false;
-    fetch_unpark(fetch);
     fetch->perches_away--;
+    call_back(fetch);
+    all_home(fetch);
+}
+
+void fetch_unpark(struct fetch *fetch)
+{
+    if (fetch->perches_away == 0)
+        return;
+    call_back(fetch);
     all_home(fetch);
 }
 
@@ -125,29 +156,6 @@ static void on_recalled(struct shard *here, struct shard_message *message)
 static const struct shard_route route_perch = {.name = "fetch_perch", .run = {on_sit, on_home}};
 static const struct shard_route route_recall = {.name = "fetch_recall",
                                                 .run = {on_recall, on_recalled}};
-
-/* A call back counts as being away too: its memory is the request's. */
-void fetch_unpark(struct fetch *fetch)
-{
-    struct shard *here = fetch->request->here->shard;
-    struct fetch_perch *own = NULL;
-    int shards = fetch->perches != NULL ? fetch->gather.leg_count : 0;
-    for (int i = 0; i < shards; i++) {
-        struct fetch_perch *perch = &fetch->perches[i];
-        if (!perch->away || perch->recalling)
-            continue;
-        if (perch->shard == here) {
-            own = perch;
-            continue;
-        }
-        perch->recalling = true;
-        fetch->perches_away++;
-        shard_send(here, perch->shard, &perch->recall, &route_recall);
-    }
-    /* Last: with it the request may be answered and gone. */
-    if (own != NULL && own->sitting)
-        fly(own);
-}
 
 static bool make_perches(struct fetch *fetch)
 {

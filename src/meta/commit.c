@@ -45,9 +45,7 @@ static void on_image_returned(struct shard *here, struct shard_message *message)
 {
     (void)here;
     struct meta_publication *mail = CONTAINER_OF(message, struct meta_publication, message);
-    struct meta_image *old;
-    memcpy(&old, &mail->image, sizeof old);
-    meta_image_unref(old);
+    meta_image_release(mail->image);
     mail->away = false;
     if (mail->stale)
         publish_to(mail->meta, mail);

@@ -87,6 +87,13 @@ void meta_image_unref(struct meta_image *image)
     free(image);
 }
 
+void meta_image_release(const struct meta_image *image)
+{
+    struct meta_image *ours;
+    memcpy(&ours, &image, sizeof ours);
+    meta_image_unref(ours);
+}
+
 /* ---- looking up ---- */
 
 const struct meta_topic *meta_topic_named(const struct meta_image *image, struct slice name)

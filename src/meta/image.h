@@ -142,6 +142,8 @@ struct meta_image *meta_image_new(void);
 struct meta_image *meta_image_begin(const struct meta_image *);
 struct meta_image *meta_image_ref(struct meta_image *);
 void meta_image_unref(struct meta_image *);
+/* Gives back an image that a shard was given; NULL is fine. */
+void meta_image_release(const struct meta_image *);
 
 /* Applies one record, a struct of its type, which is not kept. NULL, or why it cannot be. */
 struct meta_applied {

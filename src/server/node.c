@@ -268,6 +268,7 @@ static bool store_stop(struct node *node) NOT_ON(on_shard)
 static void free_local(struct node *node, int index)
 {
     struct server_shard *local = &node->locals[index];
+    meta_image_release(local->api.image);
     api_request_pool_clear(&local->api);
     fetch_session_cache_free(local->api.sessions);
     codec_pool_free(local->api.codecs);

@@ -67,8 +67,8 @@ void node_on_fatal(const char *why);
 void node_set_state(struct node *, enum node_state);
 
 /* report.c: on the http thread, and the start's lines. */
-void node_write_metrics(void *node, struct text *);
-bool node_write_health(void *node, struct text *);
+void node_write_metrics(void *context, struct text *);
+bool node_write_health(void *context, struct text *);
 void node_banner(const struct node *);
 
 #endif
