@@ -74,6 +74,7 @@ static void start_listeners(struct node *node)
 
 static void on_unfenced(struct shard *shard, struct peer_call *call)
 {
+    role_now_on_shard();
     (void)shard;
     struct node *node = CONTAINER_OF(call, struct node, call);
     const struct broker_heartbeat_response *response = call->response;
@@ -85,6 +86,7 @@ static void on_unfenced(struct shard *shard, struct peer_call *call)
     }
     node_set_state(node, NODE_RUNNING);
     start_listeners(node);
+    checkpoints_start(node->checkpoints, shard_zero(node));
     node_banner(node);
 }
 
@@ -333,6 +335,7 @@ static void node_stop(struct node *node, int signal)
     }
     journal(JOURNAL_INFO, "node_stopping", "signal=%d", signal);
     node_set_state(node, NODE_DRAINING);
+    checkpoints_stop(node->checkpoints);
     for (int i = 0; i < node->listener_count; i++)
         listener_stop(node->listeners[i]);
     shard_timer_init(&node->drain_timer, on_drain_overdue);

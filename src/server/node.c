@@ -188,6 +188,8 @@ static bool make_shards(struct node *node, struct text *error) NOT_ON(on_shard)
                 node->points != NULL && shard_set_new(&options, &node->shards) == 0;
     for (int i = 0; i < node->shard_count && fine; i++)
         fine = make_local(node, i);
+    node->checkpoints = checkpoints_new(node->config, node->dirs, node->dir_count);
+    fine = fine && node->checkpoints != NULL;
     if (!fine)
         text_printf(error, "memory or descriptors for %d shards are out", node->shard_count);
     return fine;
@@ -293,6 +295,7 @@ static void node_free(struct node *node) NOT_ON(on_shard)
     meta_free(node->meta);
     if (node->shards != NULL)
         shard_set_free(node->shards);
+    checkpoints_free(node->checkpoints);
     listener_gate_fini(&node->gate);
     for (int i = 0; i < node->dir_count; i++)
         log_dir_close(&node->dirs[i]);

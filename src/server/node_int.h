@@ -5,6 +5,7 @@
 #include "log/dir.h"
 #include "meta/meta.h"
 #include "replica/set.h"
+#include "server/checkpoints.h"
 #include "server/http.h"
 #include "server/listener.h"
 #include "server/node.h"
@@ -43,6 +44,7 @@ struct node {
     int listener_count;
     struct listener_gate gate;
     struct http *http;
+    struct checkpoints *checkpoints;
     int64_t started_ns;
 
     /* shard 0's */

@@ -1,0 +1,188 @@
+/* The directories' checkpoint files while the node runs: now and then every shard is asked for its
+ * offsets, one after the other, and a worker writes what came together. Nothing is written, and no
+ * timer runs, while nothing changes. On shard 0, but the asking on each shard. */
+#include "server/checkpoints.h"
+
+#include "base/always.h"
+#include "log/checkpoint.h"
+#include "replica/set.h"
+#include "server/shard.h"
+#include "sys/journal.h"
+
+#include <stdlib.h>
+
+struct checkpoints {
+    struct shard_timer timer;
+    struct shard_message message;
+    struct shard_job job;
+    struct shard *home;
+    const struct node_config *config;
+    struct log_dir *dirs;
+    int dir_count;
+    int next_shard; /* that is asked next */
+    bool away;      /* a round or a job is under way */
+    bool failed;    /* memory was out in this round */
+    bool stopped;
+    uint64_t seen;  /* changes of all shards, at the last round */
+    uint64_t changes;
+    int error;
+    const char *error_path;
+    struct replica_points *points; /* one a directory */
+};
+
+static void clear(struct checkpoints *c)
+{
+    for (int i = 0; i < c->dir_count; i++) {
+        checkpoint_fini(&c->points[i].recovery_points);
+        checkpoint_fini(&c->points[i].log_starts);
+        checkpoint_fini(&c->points[i].high_watermarks);
+        checkpoint_init(&c->points[i].recovery_points);
+        checkpoint_init(&c->points[i].log_starts);
+        checkpoint_init(&c->points[i].high_watermarks);
+    }
+}
+
+/* ---- writing ---- */
+
+static void write_run(struct shard_job *job)
+{
+    role_now_on_worker();
+    struct checkpoints *c = CONTAINER_OF(job, struct checkpoints, job);
+    c->error = 0;
+    for (int i = 0; i < c->dir_count && c->error == 0; i++) {
+        struct replica_points *points = &c->points[i];
+        int fd = c->dirs[i].fd;
+        c->error_path = c->dirs[i].path;
+        c->error = checkpoint_write(&points->recovery_points, fd, CHECKPOINT_RECOVERY_POINT);
+        if (c->error == 0)
+            c->error = checkpoint_write(&points->log_starts, fd, CHECKPOINT_LOG_START);
+        if (c->error == 0)
+            c->error = checkpoint_write(&points->high_watermarks, fd, CHECKPOINT_HIGH_WATERMARK);
+    }
+}
+
+static void again(struct checkpoints *c)
+{
+    role_now_on_shard();
+    if (!c->stopped)
+        shard_timer_start(c->home, &c->timer,
+                          c->config->log_flush_offset_checkpoint_interval_ms);
+}
+
+static void write_done(struct shard *shard, struct shard_job *job)
+{
+    (void)shard;
+    struct checkpoints *c = CONTAINER_OF(job, struct checkpoints, job);
+    if (c->error < 0)
+        journal(JOURNAL_WARN, "checkpoint_failed", "directory=%s error=\"%s\" effect=\"%s\"",
+                c->error_path, strerror(-c->error), "the start after a crash reads more");
+    else
+        c->seen = c->changes;
+    c->away = false;
+    clear(c);
+    again(c);
+}
+
+/* ---- asking ---- */
+
+static void ask(struct shard *there, struct shard_message *message)
+{
+    role_now_on_shard();
+    struct checkpoints *c = CONTAINER_OF(message, struct checkpoints, message);
+    const struct replica_set *set = server_shard_of(there)->api.replicas;
+    c->changes += set->changes;
+    for (int i = 0; i < c->dir_count && !c->failed; i++)
+        c->failed = !replica_set_points(set, i, &c->points[i]);
+    shard_forward(there, message);
+}
+
+static void answered(struct shard *home, struct shard_message *message);
+
+static const struct shard_route route_ask = {.name = "checkpoints", .run = {ask, answered}};
+
+static void ask_next(struct checkpoints *c)
+{
+    role_now_on_shard();
+    struct shard_set *set = shard_siblings(c->home);
+    if (c->next_shard < shard_set_count(set)) {
+        shard_send(c->home, shard_set_at(set, c->next_shard++), &c->message, &route_ask);
+        return;
+    }
+    if (c->failed || c->changes == c->seen || c->stopped) {
+        c->away = false;
+        clear(c);
+        again(c);
+        return;
+    }
+    c->job = (struct shard_job){.run = write_run, .on_done = write_done};
+    shard_submit(c->home, &c->job);
+}
+
+static void answered(struct shard *home, struct shard_message *message)
+{
+    (void)home;
+    ask_next(CONTAINER_OF(message, struct checkpoints, message));
+}
+
+static void on_due(struct shard *shard, struct shard_timer *timer)
+{
+    (void)shard;
+    struct checkpoints *c = CONTAINER_OF(timer, struct checkpoints, timer);
+    c->away = true;
+    c->failed = false;
+    c->changes = 0;
+    c->next_shard = 0;
+    ask_next(c);
+}
+
+/* ---- life ---- */
+
+struct checkpoints *checkpoints_new(const struct node_config *config, struct log_dir *dirs,
+                                    int dir_count)
+{
+    struct checkpoints *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->points = calloc((size_t)dir_count, sizeof *c->points);
+    if (c->points == NULL) {
+        free(c);
+        return NULL;
+    }
+    c->config = config;
+    c->dirs = dirs;
+    c->dir_count = dir_count;
+    for (int i = 0; i < dir_count; i++) {
+        checkpoint_init(&c->points[i].recovery_points);
+        checkpoint_init(&c->points[i].log_starts);
+        checkpoint_init(&c->points[i].high_watermarks);
+    }
+    shard_timer_init(&c->timer, on_due);
+    return c;
+}
+
+void checkpoints_start(struct checkpoints *c, struct shard *home)
+{
+    c->home = home;
+    again(c);
+}
+
+void checkpoints_stop(struct checkpoints *c)
+{
+    c->stopped = true;
+    if (c->home != NULL)
+        shard_timer_stop(c->home, &c->timer);
+}
+
+void checkpoints_free(struct checkpoints *c)
+{
+    if (c == NULL)
+        return;
+    clear(c);
+    for (int i = 0; i < c->dir_count; i++) {
+        checkpoint_fini(&c->points[i].recovery_points);
+        checkpoint_fini(&c->points[i].log_starts);
+        checkpoint_fini(&c->points[i].high_watermarks);
+    }
+    free(c->points);
+    free(c);
+}
