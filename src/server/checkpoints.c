@@ -1,6 +1,6 @@
 /* The directories' checkpoint files while the node runs: now and then every shard is asked for its
- * offsets, one after the other, and a worker writes what came together. Nothing is written, and no
- * timer runs, while nothing changes. On shard 0, but the asking on each shard. */
+ * offsets, one after the other, and a worker writes what came together. Nothing is written while
+ * nothing changes. On shard 0, but the asking on each shard. */
 #include "server/checkpoints.h"
 
 #include "base/always.h"

@@ -22,11 +22,26 @@ size_t connection_frame_size(const struct connection *c)
     return FRAME_PREFIX_SIZE + (size_t)load_u32(c->buffer->data + c->parsed);
 }
 
+/* Memory was given back: those who wait for it look again. */
+static void wake_starved(struct server_shard *home)
+{
+    role_now_on_shard();
+    struct list *node;
+    if (home->api.buffer_bytes >= LIMIT_SHARD_BUFFER_BYTES)
+        return;
+    while ((node = list_take_first(&home->starved)) != NULL)
+        shard_run_later(home->api.shard,
+                        &CONTAINER_OF(node, struct connection, starved)->progress);
+}
+
 static void charge(struct connection *c, int64_t bytes)
 {
+    bool less = bytes < c->charged;
     c->home->api.buffer_bytes += bytes - c->charged;
     stats_add(&c->home->api.stats, METRIC_BUFFER_BYTES, bytes - c->charged);
     c->charged = bytes;
+    if (less && !list_is_empty(&c->home->starved))
+        wake_starved(c->home);
 }
 
 void connection_receive_end(struct connection *c)
