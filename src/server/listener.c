@@ -6,6 +6,7 @@
 #include "base/always.h"
 #include "server/connection.h"
 #include "sys/poller.h"
+#include "tbl/limits.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -52,7 +53,10 @@ int listener_open(const struct node_config *config, const struct node_listener *
     struct listener *listener = calloc(1, sizeof *listener);
     if (listener == NULL)
         return -ENOMEM;
-    int fd = sys_net_listen(at->host, at->port, config->socket_listen_backlog_size);
+    /* Kafka's default of 50 overflows when thousands connect at once, and each overflow costs a
+     * client a second: the key can make the queue longer, not shorter. */
+    int backlog = MAX_OF(config->socket_listen_backlog_size, LIMIT_LISTEN_BACKLOG);
+    int fd = sys_net_listen(at->host, at->port, backlog);
     struct sys_net_address local = {0};
     int error = fd < 0 ? fd : sys_net_local(fd, &local);
     if (error < 0) {

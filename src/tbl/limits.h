@@ -5,6 +5,8 @@
 
 /* Size of the buffer a connection's bytes are read into; a frame that does not fit gets its own. */
 #define LIMIT_RECEIVE_BUFFER_SIZE (64 * 1024)
+/* Connections that the kernel completes before we accept them, at least. */
+#define LIMIT_LISTEN_BACKLOG 4096
 /* Requests of one connection that may be under way; further frames wait in the socket. */
 #define LIMIT_REQUESTS_PER_CONNECTION 64
 /* Frames of one connection that are started in one turn; then others get theirs. */
