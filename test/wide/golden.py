@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Directories in both directions: Apache Kafka's dump tool verifies what Ottla wrote, Apache Kafka
+4.4.0 started on a copy of it serves the same records, and Ottla started on what that Kafka wrote on
+top serves them too, after a clean stop and after kill -9. usage: golden.py BROKER_JARS TOOLS_JARS
+"""
+
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "test/lib"))
+from node import Node, free_port, run  # noqa: E402
+
+COUNT = 5000
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+passed = []
+failed = []
+
+
+def check(what, fine, told=""):
+    (passed if fine else failed).append(what)
+    print(("ok: " if fine else "FAILED: ") + what + (f"\n{told}" if told and not fine else ""))
+
+
+def lines_of(codec):
+    return b"".join(b"%s %d\n" % (codec.encode(), number) for number in range(COUNT))
+
+
+def produce(address, topic, codec, lines):
+    subprocess.run(["kcat", "-b", address, "-P", "-t", topic, "-p", "0", "-z", codec,
+                    "-X", "enable.idempotence=true"], input=lines, check=True, timeout=60)
+
+
+def consume(address, topic):
+    return subprocess.run(["kcat", "-b", address, "-C", "-t", topic, "-p", "0", "-o", "beginning",
+                           "-e", "-q"], capture_output=True, check=True, timeout=60).stdout
+
+
+class Kafka:
+    """Apache Kafka on a directory that has its meta.properties already."""
+
+    def __init__(self, jars, data, folder):
+        self.port, self.controller_port = free_port(), free_port()
+        config = folder / "server.properties"
+        config.write_text(f"""process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{self.controller_port}
+listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+""")
+        self.log = open(folder / "kafka.log", "wb")
+        self.process = subprocess.Popen(["java", "-Xmx512m", "-cp", f"{jars}/*", "kafka.Kafka",
+                                         str(config)], stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 90
+        while subprocess.run(["kcat", "-b", self.address, "-L", "-m", "2"], capture_output=True,
+                             check=False).returncode != 0:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("Apache Kafka did not start on the directory")
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(90)
+        self.log.close()
+
+
+def dump(jars, path, *flags):
+    done = subprocess.run(["java", "-cp", jars, "org.apache.kafka.tools.DumpLogSegments", *flags,
+                           "--files", str(path)], capture_output=True, timeout=120, check=False)
+    text = done.stdout.decode(errors="replace")
+    bad = done.returncode != 0 or "isvalid: false" in text or "Mismatches" in text or \
+        "Found timestamp mismatch" in text or "Exception" in text
+    return not bad, text[-2000:] + done.stderr.decode(errors="replace")[-2000:]
+
+
+def verify_files(data, broker_jars, tools_jars):
+    jars = f"{tools_jars}/*:{broker_jars}/*"
+    for path in sorted(data.glob("golden-*/*.log")):
+        check(f"Kafka's dump of {path.parent.name}/{path.name}",
+              *dump(jars, path, "--deep-iteration"))
+    for path in sorted(data.glob("golden-*/*.index")) + sorted(data.glob("golden-*/*.timeindex")):
+        check(f"Kafka's check of {path.parent.name}/{path.name}",
+              *dump(jars, path, "--index-sanity-check"))
+    for path in sorted(data.glob("__cluster_metadata-0/*.log")):
+        check("Kafka's dump of the metadata log", *dump(jars, path, "--cluster-metadata-decoder"))
+
+
+def main():
+    broker_jars, tools_jars = sys.argv[1:3]
+    node = Node("log.segment.bytes=1048576", "log.index.interval.bytes=512")
+    try:
+        wanted = {}
+        for codec in CODECS:
+            topic = f"golden-{codec}"
+            wanted[topic] = lines_of(codec)
+            run("topic", "create", "-b", node.address, topic)
+            produce(node.address, topic, codec, wanted[topic])
+        check("Ottla stops cleanly", node.stop() == 0)
+        verify_files(node.data, broker_jars, tools_jars)
+        for how, name in ((signal.SIGTERM, "a clean stop"), (signal.SIGKILL, "kill -9")):
+            copy = node.folder / "copy"
+            shutil.copytree(node.data, copy)
+            kafka = Kafka(broker_jars, copy, node.folder)
+            for topic, lines in wanted.items():
+                check(f"Kafka serves {topic}", consume(kafka.address, topic) == lines)
+                more = b"of Kafka, before %s\n" % name.encode()
+                produce(kafka.address, topic, topic.split("-")[1], more)
+                wanted[topic] = lines + more
+            kafka.end(how)
+            shutil.rmtree(node.data)
+            copy.rename(node.data)
+            node.start()
+            for topic, lines in wanted.items():
+                check(f"Ottla serves {topic} after Kafka's {name}",
+                      consume(node.address, topic) == lines)
+            check(f"Ottla stops cleanly after Kafka's {name}", node.stop() == 0)
+        if failed:
+            print(node.log()[-3000:])
+    finally:
+        node.remove()
+    print(f"{len(passed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
