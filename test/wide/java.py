@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""The console tools of Apache Kafka against a node. usage: java.py TOOLS_JARS"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "test/lib"))
+from node import Node, run  # noqa: E402
+
+COUNT = 100_000
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
+passed = []
+failed = []
+
+
+def check(what, fine, told=""):
+    (passed if fine else failed).append(what)
+    print(("ok: " if fine else "FAILED: ") + what + (f"\n{told}" if told and not fine else ""))
+
+
+def tool(jars, name, *words, stdin=None):
+    return subprocess.run(["java", QUIET, "-cp", f"{jars}/*", f"org.apache.kafka.tools.{name}",
+                           "--bootstrap-server", *words], input=stdin, capture_output=True,
+                          timeout=180, check=False)
+
+
+def stored_codecs(node, topic):
+    found = set()
+    for segment in sorted((node.data / f"{topic}-0").glob("*.log")):
+        for line in run("log", "dump", "-B", "--format", "json", str(segment)).splitlines():
+            batch = json.loads(line)
+            if "codec" in batch:
+                found.add(batch["codec"])
+    return found
+
+
+def round_trip(node, jars, codec):
+    topic = f"java-{codec}"
+    lines = b"".join(b"key%d\tvalue %d of Java's\n" % (number, number) for number in range(COUNT))
+    done = tool(jars, "ConsoleProducer", node.address, "--topic", topic, "--compression-codec",
+                codec, "--reader-property", "parse.key=true", stdin=lines)
+    check(f"the console producer with {codec}", done.returncode == 0, done.stderr[-2000:].decode())
+    done = tool(jars, "consumer.ConsoleConsumer", node.address, "--topic", topic, "--partition",
+                "0", "--offset", "earliest", "--max-messages", str(COUNT), "--timeout-ms", "30000",
+                "--formatter-property", "print.key=true")
+    check(f"the console consumer with {codec}", done.stdout == lines, done.stderr[-2000:].decode())
+    check(f"batches are stored as {codec}", stored_codecs(node, topic) == {codec})
+
+
+def main():
+    jars = sys.argv[1]
+    node = Node()
+    try:
+        for codec in CODECS:
+            round_trip(node, jars, codec)
+        done = tool(jars, "GetOffsetShell", node.address)
+        wanted = sorted(f"java-{codec}:0:{COUNT}" for codec in CODECS)
+        check("GetOffsetShell", sorted(done.stdout.decode().split()) == wanted,
+              (done.stdout + done.stderr)[-2000:].decode())
+        done = tool(jars, "TopicCommand", node.address, "--describe", "--topic", "java-gzip")
+        check("TopicCommand describes", b"PartitionCount: 1" in done.stdout,
+              (done.stdout + done.stderr)[-2000:].decode())
+        done = tool(jars, "TopicCommand", node.address, "--create", "--topic", "made",
+                    "--partitions", "3", "--config", "retention.ms=60000")
+        check("TopicCommand creates", b"Created topic made." in done.stdout,
+              (done.stdout + done.stderr)[-2000:].decode())
+        check("the node stops cleanly", node.stop() == 0)
+        if failed:
+            print(node.log()[-3000:])
+    finally:
+        node.remove()
+    print(f"{len(passed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Kafka's Java clients, through the console tools of 4.3.1: produce and consume 100,000 lines with every
+# codec from an explicit partition, list offsets, describe topics. 77: Java or the tools cannot be had.
+set -euo pipefail
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+if ! command -v java >/dev/null; then
+  echo "java is missing"
+  exit 77
+fi
+tools=$("$top/test/kafka/fetch.sh" tools) || { echo "Apache Kafka's tools are missing" && exit 77; }
+exec /usr/bin/python3 "$top/test/wide/java.py" "$tools"
