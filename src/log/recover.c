@@ -40,6 +40,9 @@ static const char *batch_fault(const struct recovery *r, const struct batch_view
         return "a batch's offset does not follow the one before";
     if (view->header.last_offset_delta < 0)
         return "a batch's last offset is below its first";
+    /* The offset is not under the checksum: a flipped bit in it looks like a gap. */
+    if (batch_last_offset(&view->header) - r->segment->base_offset > INT32_MAX)
+        return "a batch's offset is too far from its segment's";
     return NULL;
 }
 

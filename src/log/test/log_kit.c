@@ -1,0 +1,280 @@
+/* See the header. */
+#include "log/test/log_kit.h"
+
+#include "base/always.h"
+#include "sys/clock.h"
+#include "sys/dir.h"
+#include "sys/file.h"
+#include "sys/process.h"
+#include "sys/task.h"
+#include "wire/batch_builder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct log_kit {
+    char path[64];
+    int dir_fd;
+    struct shard_set *set;
+    struct sys_park *park;
+    struct topic_config config;
+    struct log *log;
+    struct log_files files;
+    struct batch_builder builder;
+    struct shard_message message;
+    void (*run)(struct log_kit *);
+    bool done; /* set on the shard, looked at by the test */
+    struct log_append append;
+    struct log_flush flush;
+    struct log_read read;
+};
+
+static void finish(struct log_kit *kit)
+{
+    __atomic_store_n(&kit->done, true, __ATOMIC_RELEASE);
+    sys_park_wake(kit->park);
+}
+
+static void on_message(struct shard *shard, struct shard_message *message)
+{
+    (void)shard;
+    struct log_kit *kit = CONTAINER_OF(message, struct log_kit, message);
+    kit->run(kit);
+}
+
+static const struct shard_route route = {.name = "kit", .run = {on_message}};
+
+/* Runs on the shard what ends in finish. */
+static void on_the_shard(struct log_kit *kit, void (*run)(struct log_kit *))
+{
+    kit->run = run;
+    __atomic_store_n(&kit->done, false, __ATOMIC_RELEASE);
+    shard_post(shard_set_at(kit->set, 0), &kit->message, &route);
+    while (!__atomic_load_n(&kit->done, __ATOMIC_ACQUIRE))
+        sys_park_wait(kit->park, INT64_MAX);
+}
+
+struct log_kit *log_kit_new(void)
+{
+    static int number;
+    struct log_kit *kit = calloc(1, sizeof *kit);
+    ALWAYS(kit != NULL, "memory for the test");
+    struct shard_set_options options = {.shard_count = 1, .worker_count = 1, .seed = 1};
+    (void)snprintf(kit->path, sizeof kit->path, "/tmp/ottla-log-test-%lld-%d",
+                   (long long)sys_process_id(), number++);
+    ALWAYS(sys_dir_make_path(kit->path) == 0, "a folder for the test");
+    kit->dir_fd = sys_dir_open(SYS_DIR_CWD, kit->path);
+    ALWAYS(kit->dir_fd >= 0 && sys_park_new(&kit->park) == 0, "descriptors for the test");
+    ALWAYS(shard_set_new(&options, &kit->set) == 0 && shard_set_start(kit->set) == 0, "a shard");
+    kit->config = (struct topic_config){
+        .segment_bytes = 1 << 30,
+        .segment_ms = INT64_MAX,
+        .segment_index_bytes = 10 << 20,
+        .index_interval_bytes = 4096,
+        .flush_messages = INT64_MAX,
+        .flush_ms = INT64_MAX,
+    };
+    batch_builder_init(&kit->builder);
+    log_files_init(&kit->files, 64);
+    return kit;
+}
+
+static int remove_entry(void *context, const char *name, bool is_directory)
+{
+    int dir_fd = *(const int *)context;
+    return is_directory ? log_remove_folder(dir_fd, name) : sys_unlink(dir_fd, name);
+}
+
+void log_kit_free(struct log_kit *kit)
+{
+    if (kit->log != NULL)
+        log_kit_drop(kit);
+    shard_set_stop(kit->set);
+    shard_set_join(kit->set);
+    shard_set_free(kit->set);
+    log_files_fini(&kit->files);
+    ALWAYS(sys_dir_list(kit->dir_fd, remove_entry, &kit->dir_fd) == 0, "the folder is emptied");
+    sys_file_close(kit->dir_fd);
+    ALWAYS(sys_dir_remove(SYS_DIR_CWD, kit->path) == 0, "the folder is removed");
+    batch_builder_fini(&kit->builder);
+    sys_park_free(kit->park);
+    free(kit);
+}
+
+int log_kit_dir(const struct log_kit *kit)
+{
+    return kit->dir_fd;
+}
+
+struct topic_config *log_kit_config(struct log_kit *kit)
+{
+    return &kit->config;
+}
+
+struct log *log_kit_log(const struct log_kit *kit)
+{
+    return kit->log;
+}
+
+/* ---- opening and closing ---- */
+
+static void attach(struct log_kit *kit)
+{
+    role_now_on_shard();
+    log_attach(kit->log, shard_set_at(kit->set, 0), &kit->files);
+    finish(kit);
+}
+
+enum err log_kit_open(struct log_kit *kit, struct log_kit_open how,
+                      struct log_recovery *ret_recovery)
+{
+    struct log_recovery recovery;
+    struct log_options options = {
+        .dir_fd = kit->dir_fd,
+        .name = "t-0",
+        .topic_id = {{1}},
+        .config = kit->config,
+        .recovery_point = how.recovery_point,
+        .clean = how.clean,
+        .wall_ms = sys_wall_ms(),
+        .producer_expiration_ms = 86400000,
+    };
+    enum err err = log_open(&options, &kit->log, &recovery);
+    if (ret_recovery != NULL)
+        *ret_recovery = recovery;
+    if (err == ERR_NONE)
+        on_the_shard(kit, attach);
+    else
+        kit->log = NULL;
+    return err;
+}
+
+static void on_idle(void *context)
+{
+    role_now_on_shard();
+    struct log_kit *kit = context;
+    log_detach(kit->log);
+    finish(kit);
+}
+
+static void detach(struct log_kit *kit)
+{
+    role_now_on_shard();
+    log_when_idle(kit->log, on_idle, kit);
+}
+
+void log_kit_close(struct log_kit *kit)
+{
+    on_the_shard(kit, detach);
+    ALWAYS(log_close(kit->log, true) == 0, "the log closes");
+    kit->log = NULL;
+}
+
+void log_kit_drop(struct log_kit *kit)
+{
+    on_the_shard(kit, detach);
+    (void)log_close(kit->log, false);
+    kit->log = NULL;
+}
+
+/* ---- appending ---- */
+
+static void on_appended(struct log_append *append)
+{
+    finish(CONTAINER_OF(append, struct log_kit, append));
+}
+
+static void append(struct log_kit *kit)
+{
+    role_now_on_shard();
+    log_append_submit(kit->log, &kit->append);
+}
+
+struct log_kit_appended log_kit_append(struct log_kit *kit, const struct log_kit_batch *batch)
+{
+    struct batch_builder_options options = batch_builder_defaults();
+    options.producer_id = batch->producer_id;
+    options.producer_epoch = batch->producer_id < 0 ? -1 : batch->producer_epoch;
+    options.base_sequence = batch->producer_id < 0 ? -1 : batch->sequence;
+    batch_builder_begin(&kit->builder, &options);
+    uint8_t *value = calloc(1, (size_t)batch->value_size + 1);
+    ALWAYS(value != NULL, "memory for the test");
+    for (int i = 0; i < batch->count; i++)
+        batch_builder_add(&kit->builder,
+                          &(struct batch_record){
+                              .timestamp = batch->timestamp,
+                              .value = slice_of(value, (size_t)batch->value_size)});
+    free(value);
+    struct slice bytes = batch_builder_finish(&kit->builder, NULL);
+    uint8_t *copy = malloc(bytes.size);
+    ALWAYS(copy != NULL && bytes.size > 0, "memory for the test");
+    memcpy(copy, bytes.data, bytes.size);
+    kit->append = (struct log_append){.bytes = copy,
+                                      .max_timestamp = batch->timestamp,
+                                      .leader_epoch = batch->leader_epoch,
+                                      .on_done = on_appended};
+    ALWAYS(batch_parse(slice_of(copy, bytes.size), &kit->append.header) == BATCH_OK, "a batch");
+    on_the_shard(kit, append);
+    free(copy);
+    return (struct log_kit_appended){.err = kit->append.err,
+                                     .base_offset = kit->append.base_offset,
+                                     .last_offset = kit->append.last_offset,
+                                     .duplicate = kit->append.duplicate};
+}
+
+static void on_flushed(struct log_flush *flush)
+{
+    finish(CONTAINER_OF(flush, struct log_kit, flush));
+}
+
+static void flush(struct log_kit *kit)
+{
+    role_now_on_shard();
+    log_flush_submit(kit->log, &kit->flush);
+}
+
+enum err log_kit_flush(struct log_kit *kit)
+{
+    kit->flush = (struct log_flush){.on_done = on_flushed};
+    on_the_shard(kit, flush);
+    return kit->flush.err;
+}
+
+/* ---- reading ---- */
+
+static void on_read(struct log_read *read)
+{
+    finish(CONTAINER_OF(read, struct log_kit, read));
+}
+
+static void read_log(struct log_kit *kit)
+{
+    role_now_on_shard();
+    log_read_submit(kit->log, &kit->read);
+}
+
+static void give_back(struct log_kit *kit)
+{
+    log_handle_unref(kit->read.range.handle);
+    finish(kit);
+}
+
+struct log_kit_bytes log_kit_read(struct log_kit *kit, int64_t offset, int64_t size_max)
+{
+    kit->read = (struct log_read){.offset = offset,
+                                  .bound = INT64_MAX,
+                                  .size_max = size_max,
+                                  .at_least_one = true,
+                                  .on_done = on_read};
+    on_the_shard(kit, read_log);
+    struct log_kit_bytes bytes = {.err = kit->read.err, .size = (size_t)kit->read.range.size};
+    if (bytes.size == 0)
+        return bytes;
+    bytes.data = malloc(bytes.size);
+    ALWAYS(bytes.data != NULL, "memory for the test");
+    int64_t got = sys_file_read_at(kit->read.range.handle->fd, bytes.data, bytes.size,
+                                   kit->read.range.position);
+    ALWAYS(got == (int64_t)bytes.size, "the range is in the file");
+    on_the_shard(kit, give_back);
+    return bytes;
+}

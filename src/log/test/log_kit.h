@@ -1,0 +1,58 @@
+/* A log on a shard of its own, driven from a test's thread: each call waits until the shard is
+ * done. */
+#ifndef LOG_TEST_LOG_KIT_H
+#define LOG_TEST_LOG_KIT_H
+
+#include "base/text.h"
+#include "log/log.h"
+
+struct log_kit;
+
+/* Makes an empty directory in /tmp and starts a shard with one worker. */
+struct log_kit *log_kit_new(void);
+/* Ends all and removes the directory. */
+void log_kit_free(struct log_kit *);
+int log_kit_dir(const struct log_kit *);
+struct topic_config *log_kit_config(struct log_kit *);
+struct log *log_kit_log(const struct log_kit *);
+
+/* Opens "t-0"; clean as after a clean stop. */
+struct log_kit_open {
+    bool clean;
+    int64_t recovery_point;
+};
+enum err log_kit_open(struct log_kit *, struct log_kit_open, struct log_recovery *ret_recovery);
+/* As a clean stop does. */
+void log_kit_close(struct log_kit *);
+/* As kill -9 does: nothing is written any more. */
+void log_kit_drop(struct log_kit *);
+
+/* One batch of `count` records; producer_id -1: none. */
+struct log_kit_batch {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t sequence;
+    int count;
+    int value_size;
+    int64_t timestamp;
+    int32_t leader_epoch;
+};
+struct log_kit_appended {
+    enum err err;
+    int64_t base_offset;
+    int64_t last_offset;
+    bool duplicate;
+};
+struct log_kit_appended log_kit_append(struct log_kit *, const struct log_kit_batch *);
+enum err log_kit_flush(struct log_kit *);
+
+/* Bytes of the range that starts with the batch of the offset, heap memory; size 0: nothing
+ * there. */
+struct log_kit_bytes {
+    enum err err;
+    uint8_t *data;
+    size_t size;
+};
+struct log_kit_bytes log_kit_read(struct log_kit *, int64_t offset, int64_t size_max);
+
+#endif

@@ -1,0 +1,249 @@
+/* A log that is appended to, read and opened again: after a clean stop, after kill -9, with a tail
+ * torn at every byte, with files missing or damaged. What was appended whole is there, nothing
+ * else. */
+#include "log/test/log_kit.h"
+#include "sys/clock.h"
+#include "sys/dir.h"
+#include "sys/file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SEGMENT "t-0/00000000000000000000.log"
+
+static const struct log_kit_open unclean = {.clean = false};
+static const struct log_kit_open clean = {.clean = true};
+
+static struct log_kit_appended append(struct log_kit *kit, int count)
+{
+    struct log_kit_batch batch = {
+        .producer_id = -1, .count = count, .value_size = 50, .timestamp = 1000};
+    struct log_kit_appended appended = log_kit_append(kit, &batch);
+    assert_int_equal(appended.err, ERR_NONE);
+    return appended;
+}
+
+/* Every offset is found by a read of any size, in a batch that holds it. */
+static void check_reads(struct log_kit *kit, int64_t from, int64_t to)
+{
+    static const int64_t sizes[] = {0, 1, 100, 500, 1 << 20};
+    for (int64_t offset = from; offset < to; offset++) {
+        struct log_kit_bytes bytes = log_kit_read(kit, offset, sizes[offset % 5]);
+        struct batch_header header;
+        assert_int_equal(bytes.err, ERR_NONE);
+        assert_int_equal(batch_parse(slice_of(bytes.data, bytes.size), &header), BATCH_OK);
+        assert_true(batch_crc_ok(slice_of(bytes.data, (size_t)header.size)));
+        assert_true(header.base_offset <= offset && batch_last_offset(&header) >= offset);
+        free(bytes.data);
+    }
+    struct log_kit_bytes end = log_kit_read(kit, to, 1000);
+    assert_int_equal(end.err, ERR_NONE);
+    assert_int_equal(end.size, 0);
+    assert_int_equal(log_kit_read(kit, to + 1, 1000).err, ERR_OFFSET_OUT_OF_RANGE);
+}
+
+static void appends_are_read_back(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    int64_t next = 0;
+    for (int i = 1; i <= 120; i++) {
+        struct log_kit_appended appended = append(kit, i % 7 + 1);
+        assert_int_equal(appended.base_offset, next);
+        next = appended.last_offset + 1;
+    }
+    check_reads(kit, 0, next);
+    log_kit_free(kit);
+}
+
+static void segments_roll(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    log_kit_config(kit)->segment_bytes = 2000;
+    log_kit_config(kit)->index_interval_bytes = 300;
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    for (int i = 0; i < 100; i++)
+        (void)append(kit, 3);
+    check_reads(kit, 0, 300);
+    assert_int_equal(log_kit_flush(kit), ERR_NONE);
+    assert_int_equal(log_recovery_point(log_kit_log(kit)), 300);
+    log_kit_close(kit);
+    struct log_recovery found;
+    assert_int_equal(log_kit_open(kit, clean, &found), ERR_NONE);
+    assert_int_equal(found.scanned_bytes, 0);
+    assert_true(found.segments > 5);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 300);
+    check_reads(kit, 0, 300);
+    log_kit_drop(kit);
+    assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
+    assert_int_equal(found.cut_bytes, 0);
+    check_reads(kit, 0, 300);
+    log_kit_free(kit);
+}
+
+/* Copies the segment's first `size` bytes back over it, as a crash that lost the rest. */
+static void cut_segment(struct log_kit *kit, const char *bytes, size_t size)
+{
+    int fd = sys_file_open(log_kit_dir(kit), SEGMENT, SYS_OPEN_WRITE);
+    assert_true(fd >= 0);
+    assert_int_equal(sys_file_truncate(fd, 0), 0);
+    assert_int_equal(sys_file_write_at(fd, slice_of(bytes, size), 0), 0);
+    sys_file_close(fd);
+}
+
+static void a_tail_torn_at_any_byte_is_cut(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    (void)append(kit, 2);
+    int64_t first = log_size(log_kit_log(kit));
+    (void)append(kit, 3);
+    int64_t second = log_size(log_kit_log(kit));
+    log_kit_drop(kit);
+    char *bytes;
+    size_t size;
+    assert_int_equal(sys_file_read_whole(log_kit_dir(kit), SEGMENT, 1 << 20, &bytes, &size), 0);
+    assert_int_equal(size, second);
+    for (size_t cut = 0; cut <= size; cut++) {
+        struct log_recovery found;
+        cut_segment(kit, bytes, cut);
+        assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
+        int64_t end = (int64_t)cut < first ? 0 : (int64_t)cut < second ? 2 : 5;
+        assert_int_equal(log_end_offset(log_kit_log(kit)), end);
+        assert_int_equal(append(kit, 1).base_offset, end);
+        check_reads(kit, 0, end + 1);
+        log_kit_drop(kit);
+    }
+    free(bytes);
+    log_kit_free(kit);
+}
+
+static void flip(struct log_kit *kit, int64_t at)
+{
+    uint8_t byte;
+    int fd = sys_file_open(log_kit_dir(kit), SEGMENT, SYS_OPEN_WRITE);
+    assert_int_equal(sys_file_read_at(fd, &byte, 1, at), 1);
+    byte ^= 0x40;
+    assert_int_equal(sys_file_write_at(fd, slice_of(&byte, 1), at), 0);
+    sys_file_close(fd);
+}
+
+static void damage_below_the_recovery_point_is_a_fault(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    for (int i = 0; i < 10; i++)
+        (void)append(kit, 1);
+    int64_t size = log_size(log_kit_log(kit));
+    log_kit_drop(kit);
+    flip(kit, size / 2);
+    struct log_recovery found;
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.recovery_point = 10}, &found),
+                     ERR_KAFKA_STORAGE_ERROR);
+    assert_non_null(found.fault);
+    /* Nothing was cut: mended, it is whole again. */
+    flip(kit, size / 2);
+    assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 10);
+    log_kit_free(kit);
+}
+
+static void a_hole_of_zeroes_ends_the_log(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    (void)append(kit, 1);
+    int64_t from = log_size(log_kit_log(kit));
+    (void)append(kit, 1);
+    int64_t to = log_size(log_kit_log(kit));
+    (void)append(kit, 1);
+    log_kit_drop(kit);
+    uint8_t zeroes[4096] = {0};
+    int fd = sys_file_open(log_kit_dir(kit), SEGMENT, SYS_OPEN_WRITE);
+    assert_int_equal(sys_file_write_at(fd, slice_of(zeroes, (size_t)(to - from)), from), 0);
+    sys_file_close(fd);
+    struct log_recovery found;
+    assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 1);
+    assert_true(found.cut_bytes > 0);
+    log_kit_free(kit);
+}
+
+static void lost_indexes_are_made_again(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "t-0/00000000000000000000.index", "t-0/00000000000000000000.timeindex",
+        "t-0/leader-epoch-checkpoint"};
+    struct log_kit *kit = log_kit_new();
+    log_kit_config(kit)->segment_bytes = 3000;
+    log_kit_config(kit)->index_interval_bytes = 200;
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    for (int i = 0; i < 80; i++)
+        (void)append(kit, 2);
+    log_kit_close(kit);
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        assert_int_equal(sys_unlink(log_kit_dir(kit), files[i]), 0);
+        assert_int_equal(log_kit_open(kit, clean, NULL), ERR_NONE);
+        check_reads(kit, 0, 160);
+        assert_int_equal(log_latest_epoch(log_kit_log(kit)), 0);
+        log_kit_close(kit);
+    }
+    log_kit_free(kit);
+}
+
+static void send(struct log_kit *kit, int32_t sequence, bool again)
+{
+    struct log_kit_batch batch = {.producer_id = 9,
+                                  .sequence = sequence,
+                                  .count = 1,
+                                  .value_size = 10,
+                                  .timestamp = sys_wall_ms()};
+    struct log_kit_appended appended = log_kit_append(kit, &batch);
+    assert_int_equal(appended.err, ERR_NONE);
+    assert_int_equal(appended.duplicate, again);
+    assert_int_equal(appended.base_offset, sequence);
+}
+
+static void five_batches_are_remembered_over_any_restart(void **state)
+{
+    (void)state;
+    for (int is_clean = 0; is_clean < 2; is_clean++) {
+        struct log_kit *kit = log_kit_new();
+        assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+        for (int32_t i = 0; i < 8; i++)
+            send(kit, i, false);
+        if (is_clean)
+            log_kit_close(kit);
+        else
+            log_kit_drop(kit);
+        assert_int_equal(log_kit_open(kit, is_clean ? clean : unclean, NULL), ERR_NONE);
+        for (int32_t i = 3; i < 8; i++)
+            send(kit, i, true);
+        send(kit, 8, false);
+        log_kit_free(kit);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(appends_are_read_back),
+        cmocka_unit_test(segments_roll),
+        cmocka_unit_test(a_tail_torn_at_any_byte_is_cut),
+        cmocka_unit_test(damage_below_the_recovery_point_is_a_fault),
+        cmocka_unit_test(a_hole_of_zeroes_ends_the_log),
+        cmocka_unit_test(lost_indexes_are_made_again),
+        cmocka_unit_test(five_batches_are_remembered_over_any_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
