@@ -107,6 +107,19 @@ static bool add_supported(struct api_request *request, struct api_versions_respo
     return true;
 }
 
+static void add_level(struct api_versions_response *response, struct slice name, int64_t level)
+{
+    if (level == 0)
+        return;
+    response->finalized_features[response->finalized_features_count++] =
+        (struct api_versions_response_finalized_features){
+            .name = name,
+            .max_version_level = (int16_t)level,
+            .min_version_level = (int16_t)level,
+        };
+}
+
+/* kraft.version is the quorum's, not one of the features that records set. */
 static bool add_finalized(struct api_request *request, struct api_versions_response *response)
 {
     const struct meta_image *image = request->here->image;
@@ -115,22 +128,16 @@ static bool add_finalized(struct api_request *request, struct api_versions_respo
                     image->features.count + 1);
     if (response->finalized_features == NULL)
         return false;
-    int32_t count = 0;
+    response->finalized_features_count = 0;
     struct pmap_iterator iterator;
     struct pmap_entry entry;
     pmap_iterate(image->features, slice_of(NULL, 0), &iterator);
     while (pmap_next(&iterator, &entry)) {
         const struct meta_number *level = entry.value;
-        if (level->number == 0)
-            continue;
-        response->finalized_features[count++] = (struct api_versions_response_finalized_features){
-            .name = entry.key,
-            .max_version_level = (int16_t)level->number,
-            .min_version_level = (int16_t)level->number,
-        };
+        add_level(response, entry.key, level->number);
     }
-    response->finalized_features_count = count;
-    response->finalized_features_epoch = image->end_offset;
+    add_level(response, slice_of_text("kraft.version"), image->kraft_version);
+    response->finalized_features_epoch = image->end_offset - 1; /* of the last record */
     return true;
 }
 

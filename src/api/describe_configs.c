@@ -10,13 +10,16 @@
 #include "wire/msg/describe_configs_request.h"
 #include "wire/msg/describe_configs_response.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum resource {
     RESOURCE_TOPIC = 2,
     RESOURCE_BROKER = 4,
     RESOURCE_BROKER_LOGGER = 8,
+    RESOURCE_CLIENT_METRICS = 16,
+    RESOURCE_GROUP = 32,
 };
 
 /* One resource being described. */
@@ -34,9 +37,10 @@ static void refuse(struct description *d, enum err err, const char *text)
     d->answer->error_message = slice_of_text(text);
 }
 
+/* No keys are all keys, null or not. */
 static bool is_asked(const struct description *d, struct slice name)
 {
-    if (d->asked->configuration_keys_count < 0)
+    if (d->asked->configuration_keys_count <= 0)
         return true;
     for (int32_t i = 0; i < d->asked->configuration_keys_count; i++)
         if (slice_equal(d->asked->configuration_keys[i], name))
@@ -97,6 +101,7 @@ static bool on_entry(void *context, const struct config_entry *entry)
     config->config_source = (int8_t)entry->source;
     config->is_sensitive = entry->sensitive;
     config->config_type = entry->row != NULL ? (int8_t)entry->row->type : CONFIG_STRING;
+    config->documentation = (struct slice){0};
     if (d->message->include_documentation && entry->row != NULL)
         config->documentation = slice_of_text(entry->row->doc);
     if (d->message->include_synonyms)
@@ -113,7 +118,7 @@ static void describe_topic(struct description *d)
         return;
     }
     if (meta_topic_named(here->image, d->asked->resource_name) == NULL) {
-        refuse(d, ERR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+        refuse(d, ERR_UNKNOWN_TOPIC_OR_PARTITION, "");
         return;
     }
     struct meta_layers layers;
@@ -121,25 +126,26 @@ static void describe_topic(struct description *d)
     topic_config_describe(here->config, &layers.layers, (struct slice){0}, on_entry, d);
 }
 
-/* The id that a broker's resource names; false: refused. */
-static bool check_broker(struct description *d)
+/* Whether the resource's name is this broker's id; false: refused. accepted: what would have been
+ * right, beside the id. */
+static bool check_broker(struct description *d, const char *accepted)
 {
-    struct slice name = d->asked->resource_name;
     struct arena *arena = &d->request->arena;
     int32_t own = d->request->here->config->node_id;
-    const char *text = arena_printf(arena, "%.*s", SLICE_ARG(name));
+    const char *text = arena_printf(arena, "%.*s", SLICE_ARG(d->asked->resource_name));
     char *end;
+    errno = 0;
     long id = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || id < INT32_MIN || id > INT32_MAX) {
+    bool is_number = text[0] > ' ' && *end == '\0' && strlen(text) == d->asked->resource_name.size;
+    if (!is_number || errno != 0 || id < INT32_MIN || id > INT32_MAX) {
         refuse(d, ERR_INVALID_REQUEST,
                arena_printf(arena, "Broker id must be an integer, but it is: %s", text));
         return false;
     }
     if (id != own) {
         refuse(d, ERR_INVALID_REQUEST,
-               arena_printf(arena,
-                            "Unexpected broker id, expected %d or empty string, but received %ld",
-                            own, id));
+               arena_printf(arena, "Unexpected broker id, expected %" PRId32 "%s but received %ld",
+                            own, accepted, id));
         return false;
     }
     return true;
@@ -149,7 +155,7 @@ static void describe_broker(struct description *d)
 {
     const struct api_shard *here = d->request->here;
     bool only_default = d->asked->resource_name.size == 0;
-    if (!only_default && !check_broker(d))
+    if (!only_default && !check_broker(d, " or empty string,"))
         return;
     struct meta_layers layers;
     meta_layers_make(here->image, here->config, (struct slice){0}, &layers);
@@ -163,14 +169,19 @@ static void describe_loggers(struct description *d)
     if (d->asked->resource_name.size == 0)
         refuse(d, ERR_INVALID_REQUEST, "Broker id must not be empty");
     else
-        (void)check_broker(d);
+        (void)check_broker(d, "");
 }
 
-static void describe_one(struct description *d)
+static void begin(struct description *d)
 {
     *d->answer = describe_configs_response_results_default;
     d->answer->resource_type = d->asked->resource_type;
     d->answer->resource_name = d->asked->resource_name;
+}
+
+static void describe_one(struct description *d)
+{
+    begin(d);
     switch (d->asked->resource_type) {
     case RESOURCE_TOPIC:
         describe_topic(d);
@@ -190,11 +201,32 @@ static void describe_one(struct description *d)
         d->answer->configs_count = 0;
 }
 
+/* A type nobody knows spoils the whole request, as in Kafka, which throws on it. */
+static bool types_are_known(const struct describe_configs_request *message)
+{
+    for (int32_t i = 0; i < message->resources_count; i++) {
+        int8_t type = message->resources[i].resource_type;
+        if (type != RESOURCE_TOPIC && type != RESOURCE_BROKER && type != RESOURCE_BROKER_LOGGER &&
+            type != RESOURCE_CLIENT_METRICS && type != RESOURCE_GROUP)
+            return false;
+    }
+    return true;
+}
+
+static void refuse_malformed(struct description *d)
+{
+    begin(d);
+    refuse(d, ERR_INVALID_REQUEST,
+           "This most likely occurs because of a request being malformed by the client library or "
+           "the message was sent to an incompatible broker. See the broker logs for more details.");
+}
+
 void api_handle_describe_configs(struct api_request *request)
 {
     const struct describe_configs_request *message =
         API_MESSAGE(request, describe_configs_request);
     struct describe_configs_response response = describe_configs_response_default;
+    bool known = types_are_known(message);
     response.results = ARENA_ARRAY(&request->arena, struct describe_configs_response_results,
                                    (size_t)MAX_OF(message->resources_count, 0));
     for (int32_t i = 0; i < message->resources_count && response.results != NULL; i++) {
@@ -202,7 +234,10 @@ void api_handle_describe_configs(struct api_request *request)
                                           .message = message,
                                           .asked = &message->resources[i],
                                           .answer = &response.results[response.results_count++]};
-        describe_one(&description);
+        if (known)
+            describe_one(&description);
+        else
+            refuse_malformed(&description);
     }
     if (request->arena.failed)
         api_request_fail(request, "memory for the answer is out");

@@ -149,24 +149,22 @@ static struct slice start_of(const struct description *description)
     return cursor != NULL ? cursor->topic_name : slice_of_text("");
 }
 
-/* No more names than partitions that may be told, and one for the next cursor: every topic here
- * has a partition, or else is told without one. */
+/* No more names than the answer can use: one a partition, the cursor's topic, of which no partition
+ * may be left, and the one that the next cursor names. */
 static bool gather_all(struct description *description)
 {
     const struct meta_image *image = description->request->here->image;
-    size_t count = image->topics_by_name.count;
-    description->names =
-        ARENA_ARRAY(&description->request->arena, struct slice,
-                    MIN_OF(count, (size_t)description->remaining) + 1);
+    size_t count = MIN_OF(image->topics_by_name.count, (size_t)description->remaining + 2);
+    description->names = ARENA_ARRAY(&description->request->arena, struct slice, count + 1);
     if (description->names == NULL)
         return false;
     struct pmap_iterator iterator;
     struct pmap_entry entry;
     pmap_iterate(image->topics_by_name, start_of(description), &iterator);
-    while (description->name_count <= (size_t)description->remaining &&
-           pmap_next(&iterator, &entry))
-        description->names[description->name_count++] =
-            ((const struct meta_topic *)entry.value)->name;
+    while (description->name_count < count && pmap_next(&iterator, &entry)) {
+        const struct meta_topic *topic = entry.value;
+        description->names[description->name_count++] = topic->name;
+    }
     return true;
 }
 

@@ -117,6 +117,7 @@ static void commit_up_to(struct meta *meta, int64_t high_watermark)
     if (newest == NULL)
         return;
     newest->end_offset = high_watermark;
+    newest->kraft_version = meta->quorum.kraft_version;
     publish(meta, newest);
     for (;;) {
         if (list_is_empty(&meta->appended))

@@ -99,6 +99,7 @@ struct meta_image {
     struct pmap topics_by_id;
     struct pmap configs;  /* by type byte and name: struct meta_config */
     struct pmap features; /* by name: struct meta_number */
+    int16_t kraft_version; /* of the quorum; 0: voters by configuration */
     struct pmap kept;     /* struct meta_kept */
     int64_t next_producer_id;
     int32_t producer_id_broker;
