@@ -58,7 +58,7 @@ def start_figures():
     check(f"start to first answer, with the polling: {took_ms:.0f} ms (50)",
           took_ms < 50 or not RELEASE)
     check(f"resident memory: {memory_mb:.1f} MB (20)", memory_mb < 20 or not RELEASE)
-    check(f"context switches when idle: {rate:.1f} a second (4)", rate < 4)
+    check(f"context switches when idle: {rate:.1f} a second (4)", rate < 4 or not RELEASE)
     return node
 
 
