@@ -1,7 +1,9 @@
-/* See the header. Threads: the test's, which builds and looks; the shard's and the controller's
+/* See the header. What fails on a shard's thread aborts: cmocka's own checks would jump out of it.
+ * Threads: the test's, which builds and looks; the shard's and the controller's
  * while a run lasts. */
 #include "api/test/api_kit.h"
 
+#include "base/always.h"
 #include "wire/messages.h"
 #include "wire/msg/partition_record.h"
 #include "wire/msg/register_broker_record.h"
@@ -22,7 +24,7 @@ static void on_service(struct peer_service *service, struct peer_call *call)
         CONTAINER_OF(service, struct api_kit_controller, service);
     struct api_kit *kit = controller->kit;
     kit->calls++;
-    assert_non_null(kit->on_call);
+    ALWAYS(kit->on_call != NULL, "nobody expects API %d to be called", call->api_key);
     kit->on_call(kit, shard_set_controller(kit->set), call);
 }
 
@@ -68,21 +70,23 @@ static void decode(struct api_exchange *exchange)
     struct slice frame = arena_copy(arena, slice_of(request->answer.data, request->answer.size));
     uint32_t size = (uint32_t)frame.data[0] << 24 | (uint32_t)frame.data[1] << 16 |
                     (uint32_t)frame.data[2] << 8 | frame.data[3];
-    assert_int_equal(size, frame.size - 4);
+    ALWAYS(size == frame.size - 4, "a frame says another size");
     int32_t correlation_id;
-    assert_null(frame_response_parse(slice_from(frame, 4), &request->header, &correlation_id,
-                                     &exchange->body));
-    assert_int_equal(correlation_id, request->header.correlation_id);
+    const char *why = frame_response_parse(slice_from(frame, 4), &request->header,
+                                           &correlation_id, &exchange->body);
+    ALWAYS(why == NULL, "a response's header does not parse: %s", why);
+    ALWAYS(correlation_id == request->header.correlation_id, "correlation id %d", correlation_id);
     exchange->response = arena_take(arena, message->type->size);
     struct wire_decoded decoded;
-    assert_true(wire_decode(message, request->header.api_version, exchange->body, arena,
-                            exchange->response, &decoded));
-    assert_int_equal(decoded.size, exchange->body.size);
+    ALWAYS(wire_decode(message, request->header.api_version, exchange->body, arena,
+                       exchange->response, &decoded),
+           "%s does not decode: %s", message->name, decoded.fault);
+    ALWAYS(decoded.size == exchange->body.size, "%s has bytes left over", message->name);
 }
 
 static void one_done(struct api_kit *kit)
 {
-    assert_true(kit->open > 0);
+    ALWAYS(kit->open > 0, "more answers than requests");
     if (--kit->open == 0)
         shard_set_stop(kit->set);
 }
@@ -90,8 +94,8 @@ static void one_done(struct api_kit *kit)
 static void on_answered(struct api_client *client, struct api_request *request)
 {
     struct api_exchange *exchange = CONTAINER_OF(client, struct api_exchange, client);
-    assert_ptr_equal(exchange->request, request);
-    assert_false(exchange->answered);
+    ALWAYS(exchange->request == request && !exchange->answered, "%s answered again",
+           request->row->name);
     exchange->answered = true;
     decode(exchange);
     api_request_free(request);
@@ -115,7 +119,8 @@ static struct slice encode(struct api_exchange *exchange, const struct api_row *
     int16_t version = exchange->version;
     chain_init(&chain, 1 << 24);
     if (version >= row->version_min && version <= row->version_max)
-        assert_true(wire_encode(row->request, version, exchange->message, &chain, &field));
+        ALWAYS(wire_encode(row->request, version, exchange->message, &chain, &field),
+               "%s v%d has no %s", row->name, version, field != NULL ? field : "memory");
     struct slice body = arena_copy(&exchange->kit->arena, slice_of(chain.data, chain.size));
     chain_fini(&chain);
     return body;
@@ -125,9 +130,9 @@ static void begin_one(struct api_kit *kit, struct api_exchange *exchange)
 {
     role_now_on_shard();
     const struct api_row *row = api_row_find(exchange->key);
-    assert_non_null(row);
+    ALWAYS(row != NULL, "there is no API %d", exchange->key);
     struct shard_buffer *buffer = shard_buffer_new(1);
-    assert_non_null(buffer);
+    ALWAYS(buffer != NULL, "memory is out");
     exchange->kit = kit;
     exchange->client = (struct api_client){
         .listener = &kit->listener,
@@ -136,7 +141,7 @@ static void begin_one(struct api_kit *kit, struct api_exchange *exchange)
         .on_faulty = on_faulty,
     };
     struct api_request *request = api_request_new(&kit->here, &exchange->client, buffer);
-    assert_non_null(request);
+    ALWAYS(request != NULL, "memory is out");
     shard_buffer_unref(buffer);
     exchange->request = request;
     request->row = row;
@@ -223,9 +228,7 @@ void api_kit_apply(struct meta_image *image, const struct wire_message *message,
 {
     const char *why = meta_image_apply(
         image, &(struct meta_applied){.message = message, .version = version, .record = record});
-    if (why != NULL)
-        print_message("%s: %s\n", message->name, why);
-    assert_null(why);
+    ALWAYS(why == NULL, "%s: %s", message->name, why);
 }
 
 void api_kit_add_broker(struct meta_image *image, const struct api_kit_broker *broker)
