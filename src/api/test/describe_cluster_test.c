@@ -1,0 +1,228 @@
+/* DescribeCluster and FindCoordinator: who is there, and who coordinates. Expected values are
+ * Apache Kafka 4.4.0's, but for share groups, which are not served. */
+#include "api/test/api_kit.h"
+#include "wire/msg/describe_cluster_request.h"
+#include "wire/msg/describe_cluster_response.h"
+#include "wire/msg/find_coordinator_request.h"
+#include "wire/msg/find_coordinator_response.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define MALFORMED \
+    "This most likely occurs because of a request being malformed by the client library or the " \
+    "message was sent to an incompatible broker. See the broker logs for more details."
+
+static void init(struct api_kit *kit)
+{
+    api_kit_init(kit, NULL);
+    api_kit_add_broker(kit->image, &(struct api_kit_broker){
+                                       .id = 1, .host = "one.example", .port = 9092, .rack = "r1"});
+    api_kit_add_broker(
+        kit->image,
+        &(struct api_kit_broker){.id = 2, .host = "two", .port = 2, .fenced = true});
+    api_kit_add_broker(
+        kit->image,
+        &(struct api_kit_broker){.id = 3, .host = "three", .port = 3, .listener = "OTHER"});
+}
+
+/* ---- DescribeCluster ---- */
+
+static void brokers_in_every_version(void **state)
+{
+    (void)state;
+    struct api_kit kit;
+    init(&kit);
+    for (int16_t version = 0; version <= 2; version++) {
+        const struct describe_cluster_response *response =
+            api_kit_ask(&kit, API_DESCRIBE_CLUSTER, version, &describe_cluster_request_default);
+        assert_int_equal(response->error_code, ERR_NONE);
+        assert_true(slice_is_null(response->error_message));
+        assert_int_equal(response->endpoint_type, 1);
+        assert_slice_is(response->cluster_id, API_KIT_CLUSTER);
+        assert_int_equal(response->controller_id, 1);
+        assert_int_equal(response->cluster_authorized_operations, INT32_MIN);
+        assert_int_equal(response->brokers_count, 1);
+        assert_int_equal(response->brokers[0].broker_id, 1);
+        assert_slice_is(response->brokers[0].host, "one.example");
+        assert_int_equal(response->brokers[0].port, 9092);
+        assert_slice_is(response->brokers[0].rack, "r1");
+        assert_false(response->brokers[0].is_fenced);
+    }
+    api_kit_fini(&kit);
+}
+
+static void fenced_brokers_and_operations_when_asked(void **state)
+{
+    (void)state;
+    struct api_kit kit;
+    init(&kit);
+    struct describe_cluster_request message = describe_cluster_request_default;
+    message.include_fenced_brokers = true;
+    message.include_cluster_authorized_operations = true;
+    const struct describe_cluster_response *response =
+        api_kit_ask(&kit, API_DESCRIBE_CLUSTER, 2, &message);
+    assert_int_equal(response->cluster_authorized_operations, 8096);
+    assert_int_equal(response->brokers_count, 2);
+    assert_false(response->brokers[0].is_fenced);
+    assert_int_equal(response->brokers[1].broker_id, 2);
+    assert_true(response->brokers[1].is_fenced);
+    assert_true(slice_is_null(response->brokers[1].rack));
+    api_kit_fini(&kit);
+}
+
+static void wrong_endpoints(void **state)
+{
+    (void)state;
+    static const struct {
+        int8_t type;
+        enum err err;
+        const char *text;
+    } rows[] = {
+        {0, ERR_UNSUPPORTED_ENDPOINT_TYPE, "Unsupported endpoint type 0"},
+        {2, ERR_MISMATCHED_ENDPOINT_TYPE,
+         "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type "
+         "CONTROLLER"},
+        {3, ERR_UNSUPPORTED_ENDPOINT_TYPE, "Unsupported endpoint type 3"},
+        {-1, ERR_UNSUPPORTED_ENDPOINT_TYPE, "Unsupported endpoint type -1"},
+    };
+    struct api_kit kit;
+    init(&kit);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct describe_cluster_request message = describe_cluster_request_default;
+        message.endpoint_type = rows[i].type;
+        const struct describe_cluster_response *response =
+            api_kit_ask(&kit, API_DESCRIBE_CLUSTER, 1, &message);
+        assert_int_equal(response->error_code, rows[i].err);
+        assert_slice_is(response->error_message, rows[i].text);
+        assert_int_equal(response->endpoint_type, 1);
+        assert_slice_is(response->cluster_id, "");
+        assert_int_equal(response->controller_id, -1);
+        assert_int_equal(response->brokers_count, 0);
+    }
+    api_kit_fini(&kit);
+}
+
+/* ---- FindCoordinator ---- */
+
+static const struct find_coordinator_response *find_one(struct api_kit *kit, int16_t version,
+                                                        int8_t type)
+{
+    struct find_coordinator_request message = find_coordinator_request_default;
+    message.key = slice_of_text("g1");
+    message.key_type = type;
+    return api_kit_ask(kit, API_FIND_COORDINATOR, version, &message);
+}
+
+static const struct find_coordinator_response *find_two(struct api_kit *kit, int16_t version,
+                                                        int8_t type)
+{
+    struct slice keys[] = {slice_of_text("a"), slice_of_text("")};
+    struct find_coordinator_request message = find_coordinator_request_default;
+    message.coordinator_keys = keys;
+    message.coordinator_keys_count = 2;
+    message.key_type = type;
+    return api_kit_ask(kit, API_FIND_COORDINATOR, version, &message);
+}
+
+static void this_node_coordinates(void **state)
+{
+    (void)state;
+    struct api_kit kit;
+    init(&kit);
+    for (int16_t version = 0; version <= 3; version++) {
+        for (int8_t type = 0; type <= (version > 0 ? 1 : 0); type++) {
+            const struct find_coordinator_response *response = find_one(&kit, version, type);
+            assert_int_equal(response->error_code, ERR_NONE);
+            if (version > 0)
+                assert_slice_is(response->error_message, "NONE");
+            assert_int_equal(response->node_id, 1);
+            assert_slice_is(response->host, "one.example");
+            assert_int_equal(response->port, 9092);
+        }
+    }
+    for (int16_t version = 4; version <= 6; version++) {
+        for (int8_t type = 0; type <= 1; type++) {
+            const struct find_coordinator_response *response = find_two(&kit, version, type);
+            assert_int_equal(response->coordinators_count, 2);
+            assert_slice_is(response->coordinators[0].key, "a");
+            assert_slice_is(response->coordinators[1].key, "");
+            assert_int_equal(response->coordinators[1].error_code, ERR_NONE);
+            assert_slice_is(response->coordinators[1].error_message, "");
+            assert_int_equal(response->coordinators[1].node_id, 1);
+            assert_slice_is(response->coordinators[1].host, "one.example");
+            assert_int_equal(response->coordinators[1].port, 9092);
+        }
+    }
+    api_kit_fini(&kit);
+}
+
+static void no_keys(void **state)
+{
+    (void)state;
+    struct api_kit kit;
+    init(&kit);
+    const struct find_coordinator_response *response =
+        api_kit_ask(&kit, API_FIND_COORDINATOR, 4, &find_coordinator_request_default);
+    assert_int_equal(response->coordinators_count, 0);
+    assert_int_equal(response->error_code, ERR_NONE);
+    api_kit_fini(&kit);
+}
+
+static void types_that_nobody_coordinates(void **state)
+{
+    (void)state;
+    struct api_kit kit;
+    init(&kit);
+    static const int8_t types[] = {-1, 2, 3, 127};
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        const struct find_coordinator_response *response = find_one(&kit, 3, types[i]);
+        assert_int_equal(response->error_code, ERR_INVALID_REQUEST);
+        assert_slice_is(response->error_message, MALFORMED);
+        assert_int_equal(response->node_id, -1);
+        assert_slice_is(response->host, "");
+        assert_int_equal(response->port, -1);
+        response = find_two(&kit, 6, types[i]);
+        assert_int_equal(response->coordinators_count, 2);
+        assert_int_equal(response->coordinators[0].error_code, ERR_INVALID_REQUEST);
+        assert_slice_is(response->coordinators[0].error_message, types[i] == 2 ? "" : MALFORMED);
+        assert_int_equal(response->coordinators[0].node_id, -1);
+        assert_int_equal(response->coordinators[0].port, -1);
+    }
+    api_kit_fini(&kit);
+}
+
+/* Before the node is unfenced, and by a listener where it cannot be reached. */
+static void out_of_reach(void **state)
+{
+    (void)state;
+    struct api_kit kit;
+    init(&kit);
+    kit.listener.name = "ELSEWHERE";
+    const struct find_coordinator_response *response = find_one(&kit, 1, 0);
+    assert_int_equal(response->error_code, ERR_COORDINATOR_NOT_AVAILABLE);
+    assert_slice_is(response->error_message, "The coordinator is not available.");
+    assert_int_equal(response->node_id, -1);
+    kit.listener.name = "PLAINTEXT";
+    api_kit_add_broker(kit.image, &(struct api_kit_broker){
+                                      .id = 1, .host = "one", .port = 1, .fenced = true});
+    response = find_two(&kit, 4, 0);
+    assert_int_equal(response->coordinators[1].error_code, ERR_COORDINATOR_NOT_AVAILABLE);
+    api_kit_fini(&kit);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(brokers_in_every_version),
+        cmocka_unit_test(fenced_brokers_and_operations_when_asked),
+        cmocka_unit_test(wrong_endpoints),
+        cmocka_unit_test(this_node_coordinates),
+        cmocka_unit_test(no_keys),
+        cmocka_unit_test(types_that_nobody_coordinates),
+        cmocka_unit_test(out_of_reach),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
