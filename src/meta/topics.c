@@ -1,5 +1,5 @@
-/* Decisions about topics: creation with Kafka's rules, codes and sentences, and deletion. Every
- * topic of a request is judged on its own; those that pass take effect together. On the
+/* CreateTopics decided with Kafka's rules, codes and sentences. Every topic of a request is judged
+ * on its own; those that pass take effect together. Work grows as n log n with the request. On the
  * controller's shard. */
 #include "base/always.h"
 #include "meta/meta_int.h"
@@ -9,14 +9,14 @@
 #include "wire/msg/config_record.h"
 #include "wire/msg/create_topics_request.h"
 #include "wire/msg/create_topics_response.h"
-#include "wire/msg/delete_topics_request.h"
-#include "wire/msg/delete_topics_response.h"
 #include "wire/msg/partition_record.h"
-#include "wire/msg/remove_topic_record.h"
 #include "wire/msg/topic_record.h"
+
+#include <stdlib.h>
 
 #define RECORDS_PER_REQUEST_MAX 10000
 #define ERROR_TEXT_MAX 4096
+#define TEXT_TOO_MANY_PARTITIONS "Excessively large number of partitions per request."
 
 /* One topic in the making. */
 struct creation {
@@ -154,7 +154,8 @@ static bool check_counts(struct creation *creation, int32_t *ret_partitions, int
                arena_printf(creation->arena,
                             "Unable to replicate the partition %d time(s): The target replication "
                             "factor of %d cannot be reached because only %d broker(s) are "
-                            "registered.",
+                            "registered or some brokers have all their log directories "
+                            "cordoned.",
                             *ret_factor, *ret_factor, brokers));
         return false;
     }
@@ -169,13 +170,33 @@ static bool check_counts(struct creation *creation, int32_t *ret_partitions, int
     return true;
 }
 
-static const struct create_topics_request_topics_assignments *
-find_assignment(const struct create_topics_request_topics *asked, int32_t partition)
+static int by_number(const void *a, const void *b)
 {
-    for (int32_t i = 0; i < asked->assignments_count; i++)
-        if (asked->assignments[i].partition_index == partition)
-            return &asked->assignments[i];
-    return NULL;
+    const int32_t *left = a;
+    const int32_t *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+/* The partitions that were assigned, sorted; NULL: memory is out. */
+static int32_t *partitions_of(const struct create_topics_request_topics *asked,
+                              struct arena *arena)
+{
+    size_t count = (size_t)asked->assignments_count;
+    int32_t *partitions = ARENA_ARRAY(arena, int32_t, count);
+    if (partitions == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        partitions[i] = asked->assignments[i].partition_index;
+    qsort(partitions, count, sizeof partitions[0], by_number);
+    return partitions;
+}
+
+static bool is_assigned_twice(const int32_t *partitions, int32_t count, int32_t partition)
+{
+    const int32_t *found =
+        bsearch(&partition, partitions, (size_t)count, sizeof partitions[0], by_number);
+    return found != NULL && ((found > partitions && found[-1] == partition) ||
+                             (found + 1 < partitions + count && found[1] == partition));
 }
 
 /* The sentence about one manual assignment, or NULL. */
@@ -208,6 +229,31 @@ static const char *assignment_fault(struct creation *creation,
     return NULL;
 }
 
+/* The same about all of them. */
+static const char *assignments_fault(struct creation *creation)
+{
+    const struct create_topics_request_topics *asked = creation->asked;
+    int32_t count = asked->assignments_count;
+    int32_t factor = asked->assignments[0].broker_ids_count;
+    const int32_t *partitions = partitions_of(asked, creation->arena);
+    if (partitions == NULL)
+        return "memory is out";
+    for (int32_t i = 0; i < count; i++) {
+        const struct create_topics_request_topics_assignments *given = &asked->assignments[i];
+        if (is_assigned_twice(partitions, count, given->partition_index))
+            return arena_printf(creation->arena,
+                                "Found multiple manual partition assignments for partition %d",
+                                given->partition_index);
+        const char *fault = assignment_fault(creation, given, factor);
+        if (fault != NULL)
+            return fault;
+    }
+    for (int32_t i = 0; i < count; i++)
+        if (partitions[i] != i)
+            return "partitions should be a consecutive 0-based integer sequence";
+    return NULL;
+}
+
 static bool check_assignments(struct creation *creation, int32_t *ret_partitions,
                               int16_t *ret_factor)
 {
@@ -224,25 +270,17 @@ static bool check_assignments(struct creation *creation, int32_t *ret_partitions
                "-1.");
         return false;
     }
-    int32_t factor = asked->assignments[0].broker_ids_count;
-    for (int32_t i = 0; i < asked->assignments_count; i++) {
-        const struct create_topics_request_topics_assignments *given = &asked->assignments[i];
-        const char *fault = NULL;
-        if (find_assignment(asked, given->partition_index) != given)
-            fault = arena_printf(creation->arena,
-                                 "Found multiple manual partition assignments for partition %d",
-                                 given->partition_index);
-        if (fault == NULL)
-            fault = assignment_fault(creation, given, factor);
-        if (fault == NULL && find_assignment(asked, i) == NULL)
-            fault = "partitions should be a consecutive 0-based integer sequence";
-        if (fault != NULL) {
-            refuse(creation, ERR_INVALID_REPLICA_ASSIGNMENT, fault);
-            return false;
-        }
+    if (asked->assignments_count > RECORDS_PER_REQUEST_MAX) {
+        refuse(creation, ERR_POLICY_VIOLATION, TEXT_TOO_MANY_PARTITIONS);
+        return false;
+    }
+    const char *fault = assignments_fault(creation);
+    if (fault != NULL) {
+        refuse(creation, ERR_INVALID_REPLICA_ASSIGNMENT, fault);
+        return false;
     }
     *ret_partitions = asked->assignments_count;
-    *ret_factor = (int16_t)factor;
+    *ret_factor = (int16_t)asked->assignments[0].broker_ids_count;
     return true;
 }
 
@@ -299,7 +337,7 @@ static void add_topic(struct creation *creation, struct meta_records *records, s
     struct config_record *configs = ARENA_ARRAY(creation->arena, struct config_record,
                                                 (size_t)MAX_OF(creation->asked->configs_count, 0));
     struct clear_elr_record *clear = ARENA_NEW(creation->arena, struct clear_elr_record);
-    if (topic == NULL || clear == NULL) {
+    if (topic == NULL || clear == NULL || records->arena->failed) {
         records->failed = true;
         return;
     }
@@ -376,8 +414,7 @@ static void create_one(struct creation *creation, struct meta_records *records)
         return;
     int64_t after = records->count + (int64_t)partitions + 2;
     if (after > RECORDS_PER_REQUEST_MAX) {
-        refuse(creation, ERR_POLICY_VIOLATION,
-               "Excessively large number of partitions per request.");
+        refuse(creation, ERR_POLICY_VIOLATION, TEXT_TOO_MANY_PARTITIONS);
         return;
     }
     struct uuid id = random_topic_id();
@@ -385,26 +422,47 @@ static void create_one(struct creation *creation, struct meta_records *records)
     creation->answer->replication_factor = creation->version >= 5 ? factor : -1;
     creation->answer->topic_id = id;
     describe_configs(creation, &layers);
-    if (creation->request->validate_only)
-        creation->answer->topic_id = uuid_zero;
-    else
+    if (!creation->request->validate_only)
         add_topic(creation, records, id, partitions);
 }
 
-static bool is_repeated(const struct create_topics_request *request, int32_t index)
+/* ---- names given twice ---- */
+
+enum occurrence { OCCURS_ONCE, OCCURS_FIRST, OCCURS_AGAIN };
+
+struct occurrence_at {
+    struct slice name;
+    int32_t index;
+};
+
+static int by_name(const void *a, const void *b)
 {
-    for (int32_t i = 0; i < request->topics_count; i++)
-        if (i != index && slice_equal(request->topics[i].name, request->topics[index].name))
-            return true;
-    return false;
+    const struct occurrence_at *left = a;
+    const struct occurrence_at *right = b;
+    int order = slice_compare(left->name, right->name);
+    return order != 0 ? order : (left->index > right->index) - (left->index < right->index);
 }
 
-static bool was_answered(const struct create_topics_response *response, struct slice name)
+/* One for each topic of the request; NULL: memory is out. */
+static enum occurrence *occurrences_of(const struct create_topics_request *request,
+                                       struct arena *arena)
 {
-    for (int32_t i = 0; i < response->topics_count; i++)
-        if (slice_equal(response->topics[i].name, name))
-            return true;
-    return false;
+    size_t count = (size_t)MAX_OF(request->topics_count, 0);
+    enum occurrence *occurrences = ARENA_ARRAY(arena, enum occurrence, count + 1);
+    struct occurrence_at *sorted = ARENA_ARRAY(arena, struct occurrence_at, count + 1);
+    if (occurrences == NULL || sorted == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (struct occurrence_at){request->topics[i].name, (int32_t)i};
+    qsort(sorted, count, sizeof sorted[0], by_name);
+    for (size_t i = 1; i < count; i++) {
+        if (!slice_equal(sorted[i].name, sorted[i - 1].name))
+            continue;
+        occurrences[sorted[i].index] = OCCURS_AGAIN;
+        if (occurrences[sorted[i - 1].index] == OCCURS_ONCE)
+            occurrences[sorted[i - 1].index] = OCCURS_FIRST;
+    }
+    return occurrences;
 }
 
 void meta_create_topics(struct meta *meta, struct peer_call *call)
@@ -416,7 +474,8 @@ void meta_create_topics(struct meta *meta, struct peer_call *call)
     struct create_topics_response *response = ARENA_NEW(arena, struct create_topics_response);
     struct create_topics_response_topics *topics = ARENA_ARRAY(
         arena, struct create_topics_response_topics, (size_t)MAX_OF(request->topics_count, 0));
-    if (response == NULL || (topics == NULL && request->topics_count > 0)) {
+    const enum occurrence *occurrences = occurrences_of(request, arena);
+    if (response == NULL || occurrences == NULL || (topics == NULL && request->topics_count > 0)) {
         peer_answer(meta->shard, call, ERR_UNKNOWN_SERVER_ERROR, NULL);
         return;
     }
@@ -424,8 +483,7 @@ void meta_create_topics(struct meta *meta, struct peer_call *call)
     response->topics = topics;
     response->topics_count = 0;
     for (int32_t i = 0; i < request->topics_count; i++) {
-        bool repeated = is_repeated(request, i);
-        if (repeated && was_answered(response, request->topics[i].name))
+        if (occurrences[i] == OCCURS_AGAIN)
             continue;
         struct creation creation = {.meta = meta,
                                     .arena = arena,
@@ -435,112 +493,11 @@ void meta_create_topics(struct meta *meta, struct peer_call *call)
                                     .version = call->api_version};
         *creation.answer = create_topics_response_topics_default;
         creation.answer->name = request->topics[i].name;
-        if (repeated)
+        creation.answer->error_message = (struct slice){0};
+        if (occurrences[i] == OCCURS_FIRST)
             refuse(&creation, ERR_INVALID_REQUEST, "Duplicate topic name.");
         else
             create_one(&creation, &records);
     }
-    meta_commit(meta, &records, call, response);
-}
-
-/* ---- deletion ---- */
-
-struct deletion {
-    struct meta *meta;
-    struct arena *arena;
-    struct meta_records records;
-    struct delete_topics_response_responses *answers;
-    int32_t count;
-    int version;
-};
-
-static void delete_one(struct deletion *deletion, struct slice name, struct uuid id)
-{
-    const struct meta_image *image = deletion->meta->latest;
-    struct delete_topics_response_responses *answer = &deletion->answers[deletion->count++];
-    *answer = delete_topics_response_responses_default;
-    answer->name = name;
-    answer->topic_id = id;
-    bool by_name = !slice_is_null(name);
-    const struct meta_topic *topic =
-        by_name ? meta_topic_named(image, name) : meta_topic_by_id(image, id);
-    if (!deletion->meta->config->delete_topic_enable) {
-        answer->error_code = ERR_TOPIC_DELETION_DISABLED;
-        return;
-    }
-    if (topic == NULL) {
-        answer->error_code = by_name ? ERR_UNKNOWN_TOPIC_OR_PARTITION : ERR_UNKNOWN_TOPIC_ID;
-        answer->error_message = slice_of_text(
-            by_name ? "This server does not host this topic-partition."
-                    : "This server does not host this topic ID.");
-        return;
-    }
-    answer->name = arena_copy(deletion->arena, topic->name);
-    answer->topic_id = topic->id;
-    struct remove_topic_record *record = ARENA_NEW(deletion->arena, struct remove_topic_record);
-    if (record != NULL)
-        record->topic_id = topic->id;
-    meta_records_add(&deletion->records, &wire_remove_topic_record, 0, record);
-}
-
-/* The same topic twice in one request, by name or id. */
-static bool deletes_twice(const struct deletion *deletion, struct slice name, struct uuid id)
-{
-    for (int32_t i = 0; i < deletion->count; i++) {
-        const struct delete_topics_response_responses *answer = &deletion->answers[i];
-        if ((!slice_is_null(name) && slice_equal(answer->name, name)) ||
-            (!uuid_is_zero(id) && uuid_equal(answer->topic_id, id)))
-            return true;
-    }
-    return false;
-}
-
-static void delete_checked(struct deletion *deletion, struct slice name, struct uuid id)
-{
-    if (deletes_twice(deletion, name, id)) {
-        for (int32_t i = 0; i < deletion->count; i++) {
-            struct delete_topics_response_responses *answer = &deletion->answers[i];
-            if (slice_equal(answer->name, name) || uuid_equal(answer->topic_id, id)) {
-                answer->error_code = ERR_INVALID_REQUEST;
-                answer->error_message = slice_of_text(
-                    slice_is_null(name) ? "Duplicate topic id." : "Duplicate topic name.");
-            }
-        }
-        return;
-    }
-    delete_one(deletion, name, id);
-}
-
-void meta_delete_topics(struct meta *meta, struct peer_call *call)
-{
-    const struct delete_topics_request *request = call->request;
-    struct delete_topics_response *response =
-        ARENA_NEW(&call->arena, struct delete_topics_response);
-    struct deletion deletion = {.meta = meta, .arena = &call->arena, .version = call->api_version};
-    int32_t asked = MAX_OF(request->topics_count, 0) + MAX_OF(request->topic_names_count, 0);
-    deletion.answers = ARENA_ARRAY(&call->arena, struct delete_topics_response_responses,
-                                   (size_t)asked);
-    meta_records_init(&deletion.records, &call->arena);
-    if (response == NULL || (deletion.answers == NULL && asked > 0)) {
-        peer_answer(meta->shard, call, ERR_UNKNOWN_SERVER_ERROR, NULL);
-        return;
-    }
-    for (int32_t i = 0; i < request->topic_names_count; i++)
-        delete_checked(&deletion, request->topic_names[i], uuid_zero);
-    for (int32_t i = 0; i < request->topics_count; i++)
-        delete_checked(&deletion, request->topics[i].name, request->topics[i].topic_id);
-    /* A topic named twice is not deleted at all. */
-    struct meta_records records;
-    meta_records_init(&records, &call->arena);
-    for (int32_t i = 0; i < deletion.records.count; i++) {
-        const struct remove_topic_record *record = deletion.records.at[i].record;
-        for (int32_t j = 0; j < deletion.count; j++)
-            if (deletion.answers[j].error_code == ERR_NONE &&
-                uuid_equal(deletion.answers[j].topic_id, record->topic_id))
-                meta_records_add(&records, &wire_remove_topic_record, 0, record);
-    }
-    *response = delete_topics_response_default;
-    response->responses = deletion.answers;
-    response->responses_count = deletion.count;
     meta_commit(meta, &records, call, response);
 }
