@@ -1,7 +1,7 @@
-/* A load generator that leaves the broker as the bottleneck: prebuilt requests, N connections with K
- * in flight, one thread. Tells requests a second, latencies and what the broker's process spent, as
- * one line of JSON. It works against any broker that speaks the protocol; the topic "bench" must be
- * there.
+/* A load generator that leaves the broker as the bottleneck: prebuilt requests, N connections with
+ * K in flight, one thread. Tells requests a second, latencies and what the broker's process spent,
+ * as one line of JSON. It works against any broker that speaks the protocol; the topic "bench" must
+ * be there.
  *
  * usage: load produce|fetch HOST PORT PID CONNECTIONS IN_FLIGHT SECONDS RECORDS SIZE
  *   produce: batches of RECORDS records of SIZE bytes, acks=1, to partition connection % 8
