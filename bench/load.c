@@ -223,8 +223,8 @@ static double cpu_seconds(int pid)
     sys_file_close(fd < 0 ? -1 : fd);
     text[MAX_OF(got, (int64_t)0)] = '\0';
     const char *at = strrchr(text, ')');
-    if (at == NULL ||
-        sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+    static const char format[] = "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu";
+    if (at == NULL || sscanf(at + 2, format, &user, &system) != 2)
         fprintf(stderr, "load: %s cannot be read\n", path);
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
