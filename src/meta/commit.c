@@ -15,6 +15,7 @@ struct meta_publication {
     struct meta *meta;
     struct shard *to;
     const struct meta_image *image;    /* on the way out, or the old one on the way back */
+    int64_t sent_offset; /* end of the newest image that was sent */
     bool away;
     bool stale; /* a newer image was committed meanwhile */
 };
@@ -40,15 +41,20 @@ static void on_image(struct shard *there, struct shard_message *message)
 }
 
 static void publish_to(struct meta *meta, struct meta_publication *mail);
+static void answer_decided(struct meta *meta);
 
 static void on_image_returned(struct shard *here, struct shard_message *message)
 {
+    role_now_on_shard();
     (void)here;
     struct meta_publication *mail = CONTAINER_OF(message, struct meta_publication, message);
     meta_image_release(mail->image);
     mail->away = false;
-    if (mail->stale)
-        publish_to(mail->meta, mail);
+    if (!mail->stale)
+        return;
+    publish_to(mail->meta, mail);
+    answer_decided(mail->meta);
+    meta_stop_if_idle(mail->meta);
 }
 
 static const struct shard_route route_image = {
@@ -64,6 +70,7 @@ static void publish_to(struct meta *meta, struct meta_publication *mail)
         return;
     mail->image = meta_image_ref(meta->committed);
     mail->away = true;
+    mail->sent_offset = meta->committed->end_offset;
     shard_send(meta->shard, mail->to, &mail->message, &route_image);
 }
 
@@ -102,6 +109,29 @@ static void op_finish(struct meta *meta, struct meta_op *op)
     free(op);
 }
 
+/* The end of what is on its way to every data shard. */
+static int64_t published_offset(const struct meta *meta)
+{
+    int64_t offset = meta->committed->end_offset;
+    for (int i = 0; i < meta->publication_count; i++)
+        offset = MIN_OF(offset, meta->publications[i].sent_offset);
+    return offset;
+}
+
+/* An answer leaves after the image that has what it tells: a shard that is still at the image
+ * before holds it back until that one returns. */
+static void answer_decided(struct meta *meta)
+{
+    int64_t published = published_offset(meta);
+    while (!list_is_empty(&meta->decided)) {
+        struct meta_op *op = CONTAINER_OF(meta->decided.next, struct meta_op, link);
+        if (op->end_offset > published)
+            return;
+        list_remove(&op->link);
+        op_finish(meta, op);
+    }
+}
+
 /* Everything up to the high watermark is for all to see: the newest image first, then the
  * answers. */
 static void commit_up_to(struct meta *meta, int64_t high_watermark)
@@ -126,8 +156,9 @@ static void commit_up_to(struct meta *meta, int64_t high_watermark)
         if (op->end_offset > high_watermark)
             break;
         list_remove(&op->link);
-        op_finish(meta, op);
+        list_add_tail(&meta->decided, &op->link);
     }
+    answer_decided(meta);
     meta_snapshot_consider(meta);
 }
 

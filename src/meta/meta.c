@@ -213,6 +213,7 @@ struct meta *meta_open(const struct meta_options *options, struct text *error)
     meta->dir = &options->dirs[options->metadata_dir];
     meta->shard = shard_set_controller(options->shards);
     list_init(&meta->appended);
+    list_init(&meta->decided);
     batch_builder_init(&meta->builder);
     random_incarnation(&meta->incarnation);
     if (!meta_publications_make(meta) || !meta_load(meta, error)) {
@@ -258,7 +259,8 @@ static void stop_done(struct shard *shard, struct shard_job *job)
 void meta_stop_if_idle(struct meta *meta)
 {
     role_now_on_shard();
-    bool busy = meta->flushing || !list_is_empty(&meta->appended) || meta->snapshot_job != NULL;
+    bool busy = meta->flushing || !list_is_empty(&meta->appended) ||
+                !list_is_empty(&meta->decided) || meta->snapshot_job != NULL;
     if (!meta->stopping || meta->resigned || (busy && !meta->failed))
         return;
     meta->resigned = true;

@@ -33,6 +33,7 @@ struct meta {
     struct meta_image *committed; /* published */
     int64_t next_offset;          /* of the next batch */
     struct list appended;         /* meta_op, not committed, in order */
+    struct list decided;          /* meta_op, committed, whose image is not yet sent to all */
     struct log_flush flush;
     bool flushing;
     bool flush_again;
