@@ -63,8 +63,9 @@ void connection_end(struct connection *c, enum connection_end how, const char *w
         return;
     c->ended = true;
     log_fault(c, how, why);
+    int fd = c->watch.fd; /* the stopped watch forgets it */
     shard_watch_stop(c->home->api.shard, &c->watch);
-    sys_net_close(c->watch.fd);
+    sys_net_close(fd);
     shard_timer_stop(c->home->api.shard, &c->timer);
     shard_chore_cancel(&c->progress);
     shard_chore_cancel(&c->flush);

@@ -83,6 +83,27 @@ def connections(node):
     check(f"memory of an idle connection: {each_kb:.1f} KB (10)", each_kb < 10 or not RELEASE)
 
 
+def open_files(node):
+    return len(list(pathlib.Path(f"/proc/{node.process.pid}/fd").iterdir()))
+
+
+def ended_connections(node):
+    """Whoever ends a connection, its descriptor goes with it."""
+    before = open_files(node)
+    for _ in range(50):
+        with socket.create_connection(("127.0.0.1", node.port), 5) as link:
+            link.sendall(struct.pack(">ihhih", 10, 9999, 0, 1, -1))
+            answer = link.recv(1)
+        if answer != b"":
+            break
+    check("an API that nobody knows ends the connection", answer == b"")
+    deadline = time.monotonic() + 10
+    while open_files(node) > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    check(f"open files: {before} before 50 connections that ended, {open_files(node)} after",
+          open_files(node) <= before)
+
+
 def refusals(node):
     def start(*settings):
         words = [OTTLA, "start"]
@@ -103,6 +124,7 @@ def refusals(node):
 def main():
     node = start_figures()
     try:
+        ended_connections(node)
         connections(node)
         refusals(node)
         check("SIGTERM stops it cleanly", node.stop() == 0)
