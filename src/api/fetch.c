@@ -64,6 +64,14 @@ static enum err check_epoch(const struct fetch_part *part, const struct replica 
     return epoch < replica->leader_epoch ? ERR_FENCED_LEADER_EPOCH : ERR_UNKNOWN_LEADER_EPOCH;
 }
 
+/* An epoch that this log has not come to has no end to compare with. */
+static enum err check_last_epoch(const struct fetch_part *part, const struct replica *replica)
+{
+    int32_t last = part->interest->last_fetched_epoch;
+    bool known = last < 0 || log_epoch_end(replica->log, last).epoch >= 0;
+    return known ? ERR_NONE : ERR_OFFSET_OUT_OF_RANGE;
+}
+
 /* The fetcher's log parts from ours before its offset (KIP-595). */
 static bool diverges(struct fetch_part *part, const struct replica *replica)
 {
@@ -71,7 +79,7 @@ static bool diverges(struct fetch_part *part, const struct replica *replica)
     if (last < 0)
         return false;
     struct log_epoch_end end = log_epoch_end(replica->log, last);
-    if (end.epoch < 0 || (end.epoch == last && end.end_offset >= part->interest->fetch_offset))
+    if (end.epoch == last && end.end_offset >= part->interest->fetch_offset)
         return false;
     part->diverging = end;
     return true;
@@ -87,6 +95,8 @@ static void part_read(struct fetch_part *part)
     enum err err = replica == NULL ? ERR_NOT_LEADER_OR_FOLLOWER : replica_check(replica);
     if (err == ERR_NONE)
         err = check_epoch(part, replica);
+    if (err == ERR_NONE)
+        err = check_last_epoch(part, replica);
     if (err != ERR_NONE) {
         part_fail(part, err);
         part_finish(part);
@@ -163,7 +173,8 @@ static void fill_aborted(struct fetch *fetch, const struct fetch_part *part,
                          struct fetch_response_responses_partitions *answer)
 {
     struct arena *arena = &fetch->request->arena;
-    answer->aborted_transactions_count = fetch->read_committed ? 0 : -1;
+    bool unknown = part->err == ERR_UNKNOWN_TOPIC_ID || part->err == ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    answer->aborted_transactions_count = fetch->read_committed || unknown ? 0 : -1;
     /* The list is the log's; only its own shard may look at it. */
     int count = MIN_OF(part->aborted_count, ABORTED_MAX);
     if (count == 0 || part->there != fetch->request->here)
@@ -183,6 +194,22 @@ static void fill_aborted(struct fetch *fetch, const struct fetch_part *part,
     answer->aborted_transactions_count = count;
 }
 
+/* Whoever asks the wrong node, or with the wrong epoch, learns the leader (KIP-951). */
+static void fill_leader(const struct fetch *fetch, const struct fetch_part *part,
+                        struct fetch_response_responses_partitions *answer)
+{
+    bool moved = part->err == ERR_NOT_LEADER_OR_FOLLOWER || part->err == ERR_FENCED_LEADER_EPOCH;
+    if (!moved || fetch->request->header.api_version < 16)
+        return;
+    const struct meta_topic *topic = meta_topic_by_id(fetch->request->here->image, part->topic_id);
+    const struct meta_partition *partition =
+        topic != NULL ? meta_topic_partition(topic, part->interest->partition) : NULL;
+    if (partition == NULL)
+        return;
+    answer->current_leader.leader_id = partition->leader;
+    answer->current_leader.leader_epoch = partition->leader_epoch;
+}
+
 static void fill_partition(struct fetch *fetch, struct fetch_part *part,
                            struct fetch_response_responses_partitions *answer)
 {
@@ -196,6 +223,7 @@ static void fill_partition(struct fetch *fetch, struct fetch_part *part,
     answer->log_start_offset = part->log_start_offset;
     answer->records.bytes = slice_of(nothing, 0);
     fill_aborted(fetch, part, answer);
+    fill_leader(fetch, part, answer);
     if (part->diverging.epoch >= 0 && fetch->request->header.api_version >= 12) {
         answer->diverging_epoch.epoch = part->diverging.epoch;
         answer->diverging_epoch.end_offset = part->diverging.end_offset;

@@ -21,6 +21,12 @@
 /* A message in which the client declares that it holds all of it compressed. */
 #define WORKER_RECORDS_MAX (1LL << 31)
 
+/* Where every format of Kafka's batches has its version. */
+#define BATCH_MAGIC_AT 16
+
+#define RECORD_ERRORS_SHOWN 3
+#define RECORD_ERRORS_TEXT_MAX 8192
+
 struct produce;
 
 /* One partition of the request. */
@@ -36,11 +42,13 @@ struct produce_part {
     struct batch_verdict verdict;
     struct replica_append append;
     struct replica_waiter waiter;
+    struct replica *replica; /* once it is open; only on its shard */
     struct api_shard *there; /* the partition's shard, while it waits there */
     /* the slower path */
     struct shard_job job;
     uint8_t *rebuilt; /* heap memory; NULL: the batch is appended from the request's buffer */
     bool settled;     /* the answer stands: nothing is appended */
+    bool rejected;    /* settled, but the answer tells the log's start, which its shard knows */
 };
 
 struct produce {
@@ -49,6 +57,7 @@ struct produce {
     struct produce_response response;
     struct produce_part *parts;
     int32_t part_count;
+    enum err refusal; /* of the whole request, or ERR_NONE */
     int32_t jobs; /* workers that are at it, plus one while parts are being prepared */
 };
 
@@ -123,7 +132,13 @@ static void on_appended(struct replica_append *append)
     struct produce_response_responses_partition_responses *answer = part->answer;
     answer->error_code = (int16_t)append->err;
     answer->base_offset = append->err == ERR_NONE ? append->log.base_offset : -1;
-    answer->log_start_offset = append->err == ERR_NONE ? append->log_start_offset : -1;
+    bool refused_by_producer_state = append->err == ERR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
+                                     append->err == ERR_INVALID_PRODUCER_EPOCH;
+    answer->log_start_offset = -1;
+    if (append->err == ERR_NONE)
+        answer->log_start_offset = append->log_start_offset;
+    else if (refused_by_producer_state)
+        answer->log_start_offset = log_start_offset(part->replica->log);
     answer->log_append_time_ms = -1;
     if (append->err == ERR_NONE && append->log.duplicate)
         answer->log_append_time_ms = append->log.append_time_ms;
@@ -138,12 +153,19 @@ static void append(struct produce_part *part)
     struct replica *replica =
         replica_set_find(part->there->replicas, part->topic_id, part->partition);
     if (replica == NULL) {
-        settle(part, ERR_NOT_LEADER_OR_FOLLOWER);
+        if (!part->settled)
+            settle(part, ERR_NOT_LEADER_OR_FOLLOWER);
         api_part_done(part->there, &part->part);
         return;
     }
     if (replica_wait_open(replica, &part->waiter))
         return;
+    if (part->rejected) {
+        part->answer->log_start_offset = log_start_offset(replica->log);
+        api_part_done(part->there, &part->part);
+        return;
+    }
+    part->replica = replica;
     replica_append(replica, &part->append);
 }
 
@@ -166,7 +188,7 @@ static void append_all(struct produce *produce)
     int shards = shard_set_count(shard_siblings(request->here->shard));
     for (int32_t i = 0; i < produce->part_count; i++) {
         struct produce_part *part = &produce->parts[i];
-        if (part->settled)
+        if (part->settled && !part->rejected)
             continue;
         int shard = replica_shard_of(part->topic_id, part->partition, shards);
         if (!api_gather_add(&produce->gather, &request->arena, shard, &part->part))
@@ -183,11 +205,53 @@ static void job_closed(struct produce *produce)
 
 /* ---- checking ---- */
 
+/* Kafka's broker looks at the frame of the batch before it looks for the log. */
+static bool tells_log_start(const struct batch_verdict *verdict)
+{
+    switch (verdict->fault) {
+    case BATCH_FAULT_OFFSET:
+    case BATCH_FAULT_SEQUENCE:
+    case BATCH_FAULT_CONTROL:
+    case BATCH_FAULT_RECORD:
+    case BATCH_FAULT_KEY:
+    case BATCH_FAULT_TIMESTAMP:
+    case BATCH_FAULT_COMPRESSED_DATA:
+        return true;
+    case BATCH_FAULT_CODEC:
+        return batch_codec_id(&verdict->header) > CODEC_ZSTD;
+    case BATCH_FAULT_NONE:
+    case BATCH_FAULT_FRAME:
+    case BATCH_FAULT_MAGIC:
+    case BATCH_FAULT_CRC:
+    case BATCH_FAULT_SIZE:
+    case BATCH_FAULT_DECOMPRESSED_SIZE:
+    case BATCH_FAULT_MEMORY:
+        return false;
+    }
+    return false;
+}
+
+static const char *key_missing(const struct produce_part *part, struct arena *arena)
+{
+    const struct meta_topic *topic =
+        meta_topic_by_id(part->produce->request->here->image, part->topic_id);
+    return arena_printf(arena,
+                        "Compacted topic cannot accept message without key in topic partition "
+                        "%.*s-%d",
+                        SLICE_ARG(topic->name), part->partition);
+}
+
 static void answer_refusal(struct produce_part *part)
 {
     const struct batch_verdict *verdict = &part->verdict;
     struct arena *arena = &part->produce->request->arena;
     settle(part, verdict->err);
+    part->rejected = tells_log_start(verdict);
+    if (verdict->err == ERR_CORRUPT_MESSAGE && verdict->fault == BATCH_FAULT_MAGIC &&
+        part->records.size > BATCH_MAGIC_AT)
+        part->answer->error_message = slice_of_text(arena_printf(
+            arena, "Invalid magic found in record: %d",
+            (int8_t)part->records.data[BATCH_MAGIC_AT]));
     if (verdict->record_error_count == 0)
         return;
     int32_t stored = verdict->record_error_stored;
@@ -195,19 +259,26 @@ static void answer_refusal(struct produce_part *part)
         arena, struct produce_response_responses_partition_responses_record_errors, (size_t)stored);
     if (errors == NULL)
         return;
+    struct text list;
+    text_init(&list, RECORD_ERRORS_TEXT_MAX);
     for (int32_t i = 0; i < stored; i++) {
+        const char *why = batch_record_error_text(&verdict->record_errors[i], &part->rules, arena);
+        if (verdict->record_errors[i].fault == BATCH_FAULT_KEY)
+            why = key_missing(part, arena);
         errors[i].batch_index = verdict->record_errors[i].index;
-        errors[i].batch_index_error_message = slice_of_text(
-            batch_record_error_text(&verdict->record_errors[i], &part->rules, arena));
+        errors[i].batch_index_error_message = slice_of_text(why);
+        if (i < RECORD_ERRORS_SHOWN)
+            text_printf(&list, "%sRecordError(batchIndex=%d, message='%s')", i > 0 ? ", " : "",
+                        errors[i].batch_index, why);
     }
     part->answer->record_errors = errors;
     part->answer->record_errors_count = stored;
     part->answer->error_message = slice_of_text(arena_printf(
         arena,
         "One or more records have been rejected due to %d record errors in total, and only showing "
-        "the first three errors at most: %.*s",
-        verdict->record_error_count,
-        SLICE_ARG(errors[0].batch_index_error_message)));
+        "the first three errors at most: [%s]",
+        verdict->record_error_count, list.data));
+    text_fini(&list);
 }
 
 static enum codec stored_codec(const struct produce_part *part)
@@ -364,6 +435,10 @@ static void prepare(struct produce_part *part, const struct meta_topic *topic)
     role_now_on_shard();
     struct api_request *request = part->produce->request;
     bool by_id = request->header.api_version >= 13;
+    if (part->produce->refusal != ERR_NONE) {
+        settle(part, part->produce->refusal);
+        return;
+    }
     if (topic == NULL) {
         settle(part, by_id ? ERR_UNKNOWN_TOPIC_ID : ERR_UNKNOWN_TOPIC_OR_PARTITION);
         return;
@@ -386,6 +461,8 @@ static void prepare(struct produce_part *part, const struct meta_topic *topic)
         go_slow(part);
     else if (part->verdict.err != ERR_NONE)
         answer_refusal(part);
+    else if (batch_is_transactional(&part->verdict.header))
+        settle(part, ERR_TRANSACTIONAL_ID_NOT_FOUND);
     else if (part->verdict.header.size > part->config.segment_bytes)
         settle(part, ERR_RECORD_LIST_TOO_LARGE);
     else
@@ -437,16 +514,6 @@ static void prepare_topic(struct produce *produce, const struct produce_request_
     }
 }
 
-static void refuse_all(struct produce *produce, const struct produce_request *message,
-                       enum err err)
-{
-    for (int32_t i = 0; i < message->topic_data_count; i++)
-        produce->response.responses[i] = (struct produce_response_responses){
-            .name = message->topic_data[i].name, .topic_id = message->topic_data[i].topic_id};
-    for (int32_t i = 0; i < produce->part_count; i++)
-        settle(&produce->parts[i], err);
-}
-
 static bool acks_are_valid(int16_t acks)
 {
     return acks == -1 || acks == 0 || acks == 1;
@@ -467,12 +534,9 @@ void api_handle_produce(struct api_request *request)
         api_request_fail(request, "memory is out");
         return;
     }
-    bool transactional = !slice_is_null(message->transactional_id);
+    if (!acks_are_valid(message->acks))
+        produce->refusal = ERR_INVALID_REQUIRED_ACKS;
     for (int32_t i = 0; i < message->topic_data_count; i++)
         prepare_topic(produce, &message->topic_data[i], &produce->response.responses[i]);
-    if (!acks_are_valid(message->acks))
-        refuse_all(produce, message, ERR_INVALID_REQUIRED_ACKS);
-    else if (transactional)
-        refuse_all(produce, message, ERR_TRANSACTIONAL_ID_NOT_FOUND);
     job_closed(produce);
 }

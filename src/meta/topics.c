@@ -3,6 +3,7 @@
  * controller's shard. */
 #include "base/always.h"
 #include "meta/meta_int.h"
+#include "meta/effective.h"
 #include "meta/topic_name.h"
 #include "sys/entropy.h"
 #include "wire/msg/clear_elr_record.h"
@@ -394,7 +395,11 @@ static void describe_configs(struct creation *creation, const struct config_laye
                                (size_t)described.capacity);
     if (creation->version < 5 || described.at == NULL)
         return;
-    topic_config_describe(creation->meta->config, layers, (struct slice){0}, on_entry, &described);
+    struct meta_layers all;
+    meta_layers_make(creation->meta->latest, creation->meta->config, (struct slice){0}, &all);
+    all.layers.topic = layers->topic;
+    topic_config_describe(creation->meta->config, &all.layers, (struct slice){0}, on_entry,
+                          &described);
     creation->answer->configs = described.at;
     creation->answer->configs_count = described.count;
 }

@@ -13,7 +13,8 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "test/lib"))
-from node import Node, free_port, run  # noqa: E402
+from kafka_broker import Kafka  # noqa: E402
+from node import Node, run  # noqa: E402
 
 COUNT = 5000
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -38,42 +39,6 @@ def produce(address, topic, codec, lines):
 def consume(address, topic):
     return subprocess.run(["kcat", "-b", address, "-C", "-t", topic, "-p", "0", "-o", "beginning",
                            "-e", "-q"], capture_output=True, check=True, timeout=60).stdout
-
-
-class Kafka:
-    """Apache Kafka on a directory that has its meta.properties already."""
-
-    def __init__(self, jars, data, folder):
-        self.port, self.controller_port = free_port(), free_port()
-        config = folder / "server.properties"
-        config.write_text(f"""process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:{self.controller_port}
-listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
-controller.listener.names=CONTROLLER
-log.dirs={data}
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-""")
-        self.log = open(folder / "kafka.log", "wb")
-        self.process = subprocess.Popen(["java", "-Xmx512m", "-cp", f"{jars}/*", "kafka.Kafka",
-                                         str(config)], stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 90
-        while subprocess.run(["kcat", "-b", self.address, "-L", "-m", "2"], capture_output=True,
-                             check=False).returncode != 0:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("Apache Kafka did not start on the directory")
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.port}"
-
-    def end(self, how=signal.SIGTERM):
-        self.process.send_signal(how)
-        self.process.wait(90)
-        self.log.close()
 
 
 def dump(jars, path, *flags):

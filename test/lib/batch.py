@@ -1,0 +1,113 @@
+"""Record batches (magic 2) from JSON and back: what the scripts of test/differential write, and what is
+compared of an answer. Codecs: none and gzip.
+"""
+
+import base64
+import gzip
+import struct
+
+CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+HEADER = struct.Struct(">qiibIhiqqqhii")  # base offset to record count
+
+
+def crc32c_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+TABLE = crc32c_table()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+def varint(number):
+    number = (number << 1) ^ (number >> 63)
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def read_varint(data, at):
+    shift = number = 0
+    while True:
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return (number >> 1) ^ -(number & 1), at
+
+
+def sized(text):
+    return varint(-1) if text is None else varint(len(text.encode())) + text.encode()
+
+
+def record(told, index):
+    headers = told.get("headers", [])
+    body = b"\0" + varint(told.get("timestampDelta", 0)) + varint(told.get("offsetDelta", index))
+    body += sized(told.get("key")) + sized(told.get("value"))
+    body += varint(told.get("headerCount", len(headers)))
+    for name, value in headers:
+        body += sized(name) + sized(value)
+    return varint(told.get("size", len(body))) + body
+
+
+def batch(told, now_ms):
+    """The bytes of one batch. Every member is optional; one that does not fit makes a bad batch."""
+    records = told.get("records", [{"value": "v"}])
+    body = b"".join(record(one, index) for index, one in enumerate(records))
+    codec = told.get("codec", "none")
+    if codec == "gzip":
+        body = gzip.compress(body, mtime=0)
+    attributes = told.get("attributes", CODECS[codec])
+    base_time = told.get("baseTimestamp", now_ms)
+    last = len(records) - 1
+    header = struct.pack(
+        ">hiqqqhii", attributes, told.get("lastOffsetDelta", last), base_time,
+        told.get("maxTimestamp", base_time), told.get("producerId", -1),
+        told.get("producerEpoch", -1), told.get("baseSequence", -1), told.get("count", last + 1))
+    crc = told.get("crc", crc32c(header + body))
+    start = struct.pack(">qiibI", told.get("baseOffset", 0), told.get("size", 9 + len(header + body)),
+                        told.get("leaderEpoch", -1), told.get("magic", 2), crc)
+    return start + header + body
+
+
+def encode(told, now_ms):
+    """JSON's {"$batch": {...}} or {"$batches": [...]}: base64 of the bytes."""
+    several = told["$batches"] if "$batches" in told else [told["$batch"]]
+    return base64.b64encode(b"".join(batch(one, now_ms) for one in several)).decode()
+
+
+def decode(text):
+    """The batches in base64 as JSON; what cannot be read stays bytes."""
+    data = base64.b64decode(text)
+    out = []
+    while len(data) >= HEADER.size:
+        (base, size, epoch, magic, crc, attributes, last, first_time, max_time, producer_id,
+         producer_epoch, sequence, count) = HEADER.unpack_from(data)
+        whole = data[:12 + size]
+        body = whole[HEADER.size:]
+        if attributes & 7 == 1:
+            body = gzip.decompress(body)
+        out.append({"baseOffset": base, "partitionLeaderEpoch": epoch, "magic": magic,
+                    "crcFits": crc == crc32c(whole[21:]), "attributes": attributes,
+                    "lastOffsetDelta": last, "baseTimestamp": first_time, "maxTimestamp": max_time,
+                    "producerId": producer_id, "producerEpoch": producer_epoch,
+                    "baseSequence": sequence, "count": count,
+                    "whole": len(whole) == 12 + size, "body": body.hex()})
+        data = data[12 + size:]
+    if data:
+        out.append(data.hex())
+    return out

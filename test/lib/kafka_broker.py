@@ -1,0 +1,52 @@
+"""Apache Kafka 4.4.0 as a process of the test, from the jars that test/kafka/fetch.sh brings."""
+
+import pathlib
+import signal
+import subprocess
+import time
+
+from node import OTTLA, free_port
+
+CLUSTER_ID = "bm9kZS1vZi10ZXN0cy0xMQ"
+
+
+class Kafka:
+    """One node on a directory; one that lacks meta.properties is formatted first."""
+
+    def __init__(self, jars, data, folder):
+        self.port, self.controller_port = free_port(), free_port()
+        config = folder / "server.properties"
+        config.write_text(f"""process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{self.controller_port}
+listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+""")
+        if not (pathlib.Path(data) / "meta.properties").exists():
+            subprocess.run(["java", "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format",
+                            "--standalone", "-t", CLUSTER_ID, "-c", str(config)],
+                           check=True, capture_output=True, timeout=90)
+        self.log = open(folder / "kafka.log", "wb")
+        self.process = subprocess.Popen(["java", "-Xmx512m", "-cp", f"{jars}/*", "kafka.Kafka",
+                                         str(config)], stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 90
+        while subprocess.run([OTTLA, "topic", "list", "-b", self.address], capture_output=True,
+                             check=False).returncode != 0:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("Apache Kafka did not start on the directory")
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(90)
+        self.log.close()
