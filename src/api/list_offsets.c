@@ -6,6 +6,8 @@
 #include "wire/msg/list_offsets_request.h"
 #include "wire/msg/list_offsets_response.h"
 
+#include <stdlib.h>
+
 /* Timestamps that mean something else. */
 enum {
     LATEST = -1,
@@ -142,19 +144,61 @@ static void on_done(struct api_shard *here, struct api_gather *gather)
 
 /* ---- the request ---- */
 
-static bool is_repeated(const struct list_offsets_request *message, int32_t topic,
-                        int32_t partition)
+/* One partition as it was asked for. */
+struct asked_part {
+    struct slice topic;
+    int32_t partition;
+    int32_t place; /* among all of the request */
+};
+
+static int by_name(const void *a, const void *b)
 {
-    int32_t index = message->topics[topic].partitions[partition].partition_index;
-    for (int32_t i = 0; i < message->topics_count; i++) {
-        if (!slice_equal(message->topics[i].name, message->topics[topic].name))
+    const struct asked_part *left = a;
+    const struct asked_part *right = b;
+    int order = slice_compare(left->topic, right->topic);
+    if (order == 0)
+        order = (left->partition > right->partition) - (left->partition < right->partition);
+    return order != 0 ? order : (left->place > right->place) - (left->place < right->place);
+}
+
+static bool same_part(const struct asked_part *a, const struct asked_part *b)
+{
+    return a->partition == b->partition && slice_equal(a->topic, b->topic);
+}
+
+/* How often each is asked for, by place. */
+enum repetition {
+    REPETITION_NONE,
+    REPETITION_FIRST, /* there are more: refused */
+    REPETITION_MORE,  /* not answered */
+};
+
+/* Work grows as n log n with the request. NULL: memory is out. */
+static enum repetition *repetitions(const struct list_offsets_request *message, struct arena *arena)
+{
+    size_t count = 0;
+    for (int32_t i = 0; i < message->topics_count; i++)
+        count += (size_t)MAX_OF(message->topics[i].partitions_count, 0);
+    enum repetition *result = ARENA_ARRAY(arena, enum repetition, count + 1);
+    struct asked_part *all = ARENA_ARRAY(arena, struct asked_part, count + 1);
+    if (result == NULL || all == NULL)
+        return NULL;
+    size_t at = 0;
+    for (int32_t i = 0; i < message->topics_count; i++)
+        for (int32_t j = 0; j < message->topics[i].partitions_count; j++, at++)
+            all[at] = (struct asked_part){
+                .topic = message->topics[i].name,
+                .partition = message->topics[i].partitions[j].partition_index,
+                .place = (int32_t)at};
+    qsort(all, count, sizeof all[0], by_name);
+    for (size_t i = 1; i < count; i++) {
+        if (!same_part(&all[i - 1], &all[i]))
             continue;
-        for (int32_t j = 0; j < message->topics[i].partitions_count; j++)
-            if ((i != topic || j != partition) &&
-                message->topics[i].partitions[j].partition_index == index)
-                return true;
+        if (result[all[i - 1].place] == REPETITION_NONE)
+            result[all[i - 1].place] = REPETITION_FIRST;
+        result[all[i].place] = REPETITION_MORE;
     }
-    return false;
+    return result;
 }
 
 static bool is_supported(int64_t timestamp, int version)
@@ -183,41 +227,60 @@ static enum err check_part(const struct list_offsets *state, const struct meta_t
     return ERR_NONE;
 }
 
-static bool add_topic(struct list_offsets *state, const struct list_offsets_request *message,
-                      int32_t index)
+/* false: memory is out. */
+static bool add_part(struct list_offsets *state, struct offset_part *part,
+                     const struct meta_topic *topic, bool repeated)
 {
     struct api_request *request = state->request;
-    const struct list_offsets_request_topics *asked = &message->topics[index];
-    struct list_offsets_response_topics *answer = &state->response.topics[index];
+    enum err err = repeated ? ERR_INVALID_REQUEST : check_part(state, topic, part);
+    part->answer->error_code = (int16_t)err;
+    if (err != ERR_NONE)
+        return true;
+    part->topic_id = topic->id;
+    int shards = shard_set_count(shard_siblings(request->here->shard));
+    int shard = replica_shard_of(topic->id, part->answer->partition_index, shards);
+    return api_gather_add(&state->gather, &request->arena, shard, &part->part);
+}
+
+/* repetitions: of this topic's partitions. */
+static bool add_topic(struct list_offsets *state, const struct list_offsets_request_topics *asked,
+                      struct list_offsets_response_topics *answer,
+                      const enum repetition *repetitions)
+{
+    struct api_request *request = state->request;
     const struct meta_topic *topic = meta_topic_named(request->here->image, asked->name);
     size_t count = (size_t)MAX_OF(asked->partitions_count, 0);
     struct offset_part *parts = ARENA_ARRAY(&request->arena, struct offset_part, count);
     answer->name = asked->name;
-    answer->partitions_count = (int32_t)count;
     answer->partitions =
         ARENA_ARRAY(&request->arena, struct list_offsets_response_topics_partitions, count);
     if (request->arena.failed)
         return false;
-    int shards = shard_set_count(shard_siblings(request->here->shard));
     for (size_t i = 0; i < count; i++) {
+        if (repetitions[i] == REPETITION_MORE)
+            continue;
         struct offset_part *part = &parts[i];
-        answer->partitions[i] = list_offsets_response_topics_partitions_default;
-        answer->partitions[i].partition_index = asked->partitions[i].partition_index;
         part->state = state;
-        part->answer = &answer->partitions[i];
+        part->answer = &answer->partitions[answer->partitions_count++];
+        *part->answer = list_offsets_response_topics_partitions_default;
+        part->answer->partition_index = asked->partitions[i].partition_index;
         part->timestamp = asked->partitions[i].timestamp;
         part->leader_epoch = asked->partitions[i].current_leader_epoch;
-        enum err err = is_repeated(message, index, (int32_t)i) ? ERR_INVALID_REQUEST
-                                                               : check_part(state, topic, part);
-        part->answer->error_code = (int16_t)err;
-        if (err != ERR_NONE)
-            continue;
-        part->topic_id = topic->id;
-        int shard = replica_shard_of(topic->id, part->answer->partition_index, shards);
-        if (!api_gather_add(&state->gather, &request->arena, shard, &part->part))
+        if (!add_part(state, part, topic, repetitions[i] == REPETITION_FIRST))
             return false;
     }
     return true;
+}
+
+static bool add_topics(struct list_offsets *state, const struct list_offsets_request *message)
+{
+    const enum repetition *next = repetitions(message, &state->request->arena);
+    bool fine = next != NULL;
+    for (int32_t i = 0; fine && i < state->response.topics_count; i++) {
+        fine = add_topic(state, &message->topics[i], &state->response.topics[i], next);
+        next += MAX_OF(message->topics[i].partitions_count, 0);
+    }
+    return fine;
 }
 
 void api_handle_list_offsets(struct api_request *request)
@@ -236,9 +299,7 @@ void api_handle_list_offsets(struct api_request *request)
                                              (size_t)state->response.topics_count);
         fine = !arena->failed;
     }
-    for (int32_t i = 0; fine && i < state->response.topics_count; i++)
-        fine = add_topic(state, message, i);
-    if (fine)
+    if (fine && add_topics(state, message))
         api_gather_run(&state->gather);
     else
         api_request_fail(request, "memory is out");
