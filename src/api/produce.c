@@ -2,10 +2,12 @@
  * on the partition's, answered when all are done. A batch that must be stored otherwise than it was
  * sent (compression.type, LogAppendTime) takes a slower path through a worker. acks=0 is answered
  * by nothing, and with an error by the end of the connection, as in Kafka. */
+#include "api/batch_refusal.h"
 #include "api/gather.h"
 #include "api/handlers.h"
 #include "api/request.h"
 #include "base/always.h"
+#include "base/bytes.h"
 #include "config/node.h"
 #include "meta/effective.h"
 #include "replica/set.h"
@@ -20,12 +22,8 @@
 #define INLINE_RECORDS_MAX (4LL * 1024 * 1024)
 /* A message in which the client declares that it holds all of it compressed. */
 #define WORKER_RECORDS_MAX (1LL << 31)
-
-/* Where every format of Kafka's batches has its version. */
-#define BATCH_MAGIC_AT 16
-
-#define RECORD_ERRORS_SHOWN 3
-#define RECORD_ERRORS_TEXT_MAX 8192
+/* What a worker may need to tell which records were refused. */
+#define JOB_ARENA_BYTES ((size_t)1024 * 1024)
 
 struct produce;
 
@@ -42,10 +40,10 @@ struct produce_part {
     struct batch_verdict verdict;
     struct replica_append append;
     struct replica_waiter waiter;
-    struct replica *replica; /* once it is open; only on its shard */
     struct api_shard *there; /* the partition's shard, while it waits there */
     /* the slower path */
     struct shard_job job;
+    struct arena job_arena; /* what its verdict points to, until the answer has it */
     uint8_t *rebuilt; /* heap memory; NULL: the batch is appended from the request's buffer */
     bool settled;     /* the answer stands: nothing is appended */
     bool rejected;    /* settled, but the answer tells the log's start, which its shard knows */
@@ -132,13 +130,9 @@ static void on_appended(struct replica_append *append)
     struct produce_response_responses_partition_responses *answer = part->answer;
     answer->error_code = (int16_t)append->err;
     answer->base_offset = append->err == ERR_NONE ? append->log.base_offset : -1;
-    bool refused_by_producer_state = append->err == ERR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
-                                     append->err == ERR_INVALID_PRODUCER_EPOCH;
-    answer->log_start_offset = -1;
-    if (append->err == ERR_NONE)
-        answer->log_start_offset = append->log_start_offset;
-    else if (refused_by_producer_state)
-        answer->log_start_offset = log_start_offset(part->replica->log);
+    bool judged = append->err == ERR_NONE || append->err == ERR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
+                  append->err == ERR_INVALID_PRODUCER_EPOCH;
+    answer->log_start_offset = judged ? append->log_start_offset : -1;
     answer->log_append_time_ms = -1;
     if (append->err == ERR_NONE && append->log.duplicate)
         answer->log_append_time_ms = append->log.append_time_ms;
@@ -165,7 +159,6 @@ static void append(struct produce_part *part)
         api_part_done(part->there, &part->part);
         return;
     }
-    part->replica = replica;
     replica_append(replica, &part->append);
 }
 
@@ -205,80 +198,20 @@ static void job_closed(struct produce *produce)
 
 /* ---- checking ---- */
 
-/* Kafka's broker looks at the frame of the batch before it looks for the log. */
-static bool tells_log_start(const struct batch_verdict *verdict)
-{
-    switch (verdict->fault) {
-    case BATCH_FAULT_OFFSET:
-    case BATCH_FAULT_SEQUENCE:
-    case BATCH_FAULT_CONTROL:
-    case BATCH_FAULT_RECORD:
-    case BATCH_FAULT_KEY:
-    case BATCH_FAULT_TIMESTAMP:
-    case BATCH_FAULT_COMPRESSED_DATA:
-        return true;
-    case BATCH_FAULT_CODEC:
-        return batch_codec_id(&verdict->header) > CODEC_ZSTD;
-    case BATCH_FAULT_NONE:
-    case BATCH_FAULT_FRAME:
-    case BATCH_FAULT_MAGIC:
-    case BATCH_FAULT_CRC:
-    case BATCH_FAULT_SIZE:
-    case BATCH_FAULT_DECOMPRESSED_SIZE:
-    case BATCH_FAULT_MEMORY:
-        return false;
-    }
-    return false;
-}
-
-static const char *key_missing(const struct produce_part *part, struct arena *arena)
-{
-    const struct meta_topic *topic =
-        meta_topic_by_id(part->produce->request->here->image, part->topic_id);
-    return arena_printf(arena,
-                        "Compacted topic cannot accept message without key in topic partition "
-                        "%.*s-%d",
-                        SLICE_ARG(topic->name), part->partition);
-}
-
 static void answer_refusal(struct produce_part *part)
 {
-    const struct batch_verdict *verdict = &part->verdict;
-    struct arena *arena = &part->produce->request->arena;
-    settle(part, verdict->err);
-    part->rejected = tells_log_start(verdict);
-    if (verdict->err == ERR_CORRUPT_MESSAGE && verdict->fault == BATCH_FAULT_MAGIC &&
-        part->records.size > BATCH_MAGIC_AT)
-        part->answer->error_message = slice_of_text(arena_printf(
-            arena, "Invalid magic found in record: %d",
-            (int8_t)part->records.data[BATCH_MAGIC_AT]));
-    if (verdict->record_error_count == 0)
-        return;
-    int32_t stored = verdict->record_error_stored;
-    struct produce_response_responses_partition_responses_record_errors *errors = ARENA_ARRAY(
-        arena, struct produce_response_responses_partition_responses_record_errors, (size_t)stored);
-    if (errors == NULL)
-        return;
-    struct text list;
-    text_init(&list, RECORD_ERRORS_TEXT_MAX);
-    for (int32_t i = 0; i < stored; i++) {
-        const char *why = batch_record_error_text(&verdict->record_errors[i], &part->rules, arena);
-        if (verdict->record_errors[i].fault == BATCH_FAULT_KEY)
-            why = key_missing(part, arena);
-        errors[i].batch_index = verdict->record_errors[i].index;
-        errors[i].batch_index_error_message = slice_of_text(why);
-        if (i < RECORD_ERRORS_SHOWN)
-            text_printf(&list, "%sRecordError(batchIndex=%d, message='%s')", i > 0 ? ", " : "",
-                        errors[i].batch_index, why);
-    }
-    part->answer->record_errors = errors;
-    part->answer->record_errors_count = stored;
-    part->answer->error_message = slice_of_text(arena_printf(
-        arena,
-        "One or more records have been rejected due to %d record errors in total, and only showing "
-        "the first three errors at most: [%s]",
-        verdict->record_error_count, list.data));
-    text_fini(&list);
+    struct api_request *request = part->produce->request;
+    const struct meta_topic *topic = meta_topic_by_id(request->here->image, part->topic_id);
+    struct batch_refusal refusal = {
+        .verdict = &part->verdict,
+        .rules = &part->rules,
+        .payload = part->records,
+        .topic = topic != NULL ? topic->name : (struct slice){0}, /* deleted meanwhile */
+        .partition = part->partition,
+    };
+    settle(part, part->verdict.err);
+    part->rejected = batch_refusal_tells_log_start(&refusal);
+    batch_refusal_tell(&refusal, &request->arena, part->answer);
 }
 
 static enum codec stored_codec(const struct produce_part *part)
@@ -370,22 +303,17 @@ static void slow_run(struct shard_job *job)
     role_now_on_worker();
     struct produce_part *part = CONTAINER_OF(job, struct produce_part, job);
     struct codec_pool *pool = codec_pool_new();
-    struct arena arena;
-    arena_init(&arena, 1024 * 1024);
     if (pool == NULL) {
         settle(part, ERR_UNKNOWN_SERVER_ERROR);
     } else {
         part->rules.decompressed_size_max = WORKER_RECORDS_MAX;
         if (part->verdict.err != ERR_NONE)
-            batch_validate(part->records, &part->rules, pool, &arena, &part->verdict);
-        if (part->verdict.err != ERR_NONE)
-            settle(part, part->verdict.err);
-        else if (must_rebuild(part))
+            batch_validate(part->records, &part->rules, pool, &part->job_arena, &part->verdict);
+        if (part->verdict.err == ERR_NONE && must_rebuild(part))
             rebuild(part, pool);
-        else
+        else if (part->verdict.err == ERR_NONE)
             prepare_append(part, writable(part->verdict.bytes), &part->verdict.header);
     }
-    arena_fini(&arena);
     codec_pool_free(pool);
 }
 
@@ -393,13 +321,18 @@ static void slow_done(struct shard *shard, struct shard_job *job)
 {
     role_now_on_shard();
     (void)shard;
-    job_closed(CONTAINER_OF(job, struct produce_part, job)->produce);
+    struct produce_part *part = CONTAINER_OF(job, struct produce_part, job);
+    if (!part->settled && part->verdict.err != ERR_NONE)
+        answer_refusal(part);
+    arena_fini(&part->job_arena);
+    job_closed(part->produce);
 }
 
 static void go_slow(struct produce_part *part)
 {
     role_now_on_shard();
     part->produce->jobs++;
+    arena_init(&part->job_arena, JOB_ARENA_BYTES);
     part->job = (struct shard_job){.run = slow_run, .on_done = slow_done};
     shard_submit(part->produce->request->here->shard, &part->job);
 }
@@ -422,6 +355,13 @@ static void fill_rules(struct produce_part *part, const struct api_request *requ
         .from_client = true,
         .refuses_zstd = request->header.api_version < 7,
     };
+}
+
+/* The batch says that it is part of a transaction, whatever else is wrong with it. */
+static bool claims_transaction(struct slice records)
+{
+    return records.size >= BATCH_HEADER_SIZE && records.data[BATCH_AT_MAGIC] == BATCH_MAGIC &&
+           (load_i16(records.data + BATCH_AT_ATTRIBUTES) & BATCH_TRANSACTIONAL) != 0;
 }
 
 static bool is_internal(struct slice name)
@@ -456,13 +396,13 @@ static void prepare(struct produce_part *part, const struct meta_topic *topic)
     fill_rules(part, request);
     batch_validate(part->records, &part->rules, request->here->codecs, &request->arena,
                    &part->verdict);
-    if (part->verdict.fault == BATCH_FAULT_DECOMPRESSED_SIZE ||
+    if (claims_transaction(part->records))
+        settle(part, ERR_INVALID_PRODUCER_ID_MAPPING); /* no transaction can be under way yet */
+    else if (part->verdict.fault == BATCH_FAULT_DECOMPRESSED_SIZE ||
         (part->verdict.err == ERR_NONE && must_rebuild(part)))
         go_slow(part);
     else if (part->verdict.err != ERR_NONE)
         answer_refusal(part);
-    else if (batch_is_transactional(&part->verdict.header))
-        settle(part, ERR_TRANSACTIONAL_ID_NOT_FOUND);
     else if (part->verdict.header.size > part->config.segment_bytes)
         settle(part, ERR_RECORD_LIST_TOO_LARGE);
     else
@@ -514,9 +454,27 @@ static void prepare_topic(struct produce *produce, const struct produce_request_
     }
 }
 
+static bool any_transaction(const struct produce_request *message)
+{
+    for (int32_t i = 0; i < message->topic_data_count; i++)
+        for (int32_t j = 0; j < message->topic_data[i].partition_data_count; j++)
+            if (claims_transaction(message->topic_data[i].partition_data[j].records.bytes))
+                return true;
+    return false;
+}
+
 static bool acks_are_valid(int16_t acks)
 {
     return acks == -1 || acks == 0 || acks == 1;
+}
+
+/* What refuses the request as a whole, or ERR_NONE. Whoever names no transaction may not write into
+ * one. */
+static enum err refusal_of(const struct produce_request *message)
+{
+    if (slice_is_null(message->transactional_id) && any_transaction(message))
+        return ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    return acks_are_valid(message->acks) ? ERR_NONE : ERR_INVALID_REQUIRED_ACKS;
 }
 
 void api_handle_produce(struct api_request *request)
@@ -534,8 +492,7 @@ void api_handle_produce(struct api_request *request)
         api_request_fail(request, "memory is out");
         return;
     }
-    if (!acks_are_valid(message->acks))
-        produce->refusal = ERR_INVALID_REQUIRED_ACKS;
+    produce->refusal = refusal_of(message);
     for (int32_t i = 0; i < message->topic_data_count; i++)
         prepare_topic(produce, &message->topic_data[i], &produce->response.responses[i]);
     job_closed(produce);

@@ -2,8 +2,8 @@
  * on its own; those that pass take effect together. Work grows as n log n with the request. On the
  * controller's shard. */
 #include "base/always.h"
-#include "meta/meta_int.h"
 #include "meta/effective.h"
+#include "meta/meta_int.h"
 #include "meta/topic_name.h"
 #include "sys/entropy.h"
 #include "wire/msg/clear_elr_record.h"

@@ -264,18 +264,3 @@ void batch_validate(struct slice payload, const struct batch_rules *rules, struc
         verdict->record_error_count = 0;
     }
 }
-
-const char *batch_record_error_text(const struct batch_record_error *error,
-                                    const struct batch_rules *rules, struct arena *arena)
-{
-    if (error->fault == BATCH_FAULT_KEY)
-        return "a record of a compacted topic needs a key";
-    if (rules->timestamp_type == TIMESTAMP_LOG_APPEND_TIME ||
-        error->timestamp == BATCH_NO_TIMESTAMP)
-        return "a producer may not set the timestamp type LogAppendTime";
-    return arena_printf(arena,
-                        "timestamp %lld is more than %lld ms before or %lld ms after the broker's "
-                        "time %lld",
-                        (long long)error->timestamp, (long long)rules->timestamp_before_max_ms,
-                        (long long)rules->timestamp_after_max_ms, (long long)rules->now_ms);
-}

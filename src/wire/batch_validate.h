@@ -71,7 +71,7 @@ struct batch_verdict {
     int32_t record_error_stored;                    /* entries of record_errors */
     int32_t record_error_count;                     /* records refused */
 
-    /* The rest is valid with ERR_NONE. */
+    /* The rest is valid with ERR_NONE; the header also after every fault but FRAME and MAGIC. */
     struct slice bytes; /* the batch: the payload without trailing bytes */
     struct batch_header header;
     /* Largest record timestamp, or BATCH_NO_TIMESTAMP; now_ms when the topic sets its own. What
@@ -91,9 +91,5 @@ struct batch_verdict {
  * arena is touched only when records are refused. */
 void batch_validate(struct slice payload, const struct batch_rules *, struct codec_pool *,
                     struct arena *, struct batch_verdict *ret_verdict);
-
-/* One sentence about a refused record, in the arena. */
-const char *batch_record_error_text(const struct batch_record_error *, const struct batch_rules *,
-                                    struct arena *);
 
 #endif
