@@ -57,7 +57,8 @@ def sized(text):
 def record(told, index):
     headers = told.get("headers", [])
     body = b"\0" + varint(told.get("timestampDelta", 0)) + varint(told.get("offsetDelta", index))
-    body += sized(told.get("key")) + sized(told.get("value"))
+    value = "v" * told["valueSize"] if "valueSize" in told else told.get("value")
+    body += sized(told.get("key")) + sized(value)
     body += varint(told.get("headerCount", len(headers)))
     for name, value in headers:
         body += sized(name) + sized(value)

@@ -6,6 +6,7 @@ moments) is named instead: "$now", "topicId 1".
 import fnmatch
 import json
 import pathlib
+import re
 import subprocess
 import time
 
@@ -17,6 +18,7 @@ RETRY_SECONDS = 20
 RETRIED = {3, 5, 6, 14, 15, 100}  # what a topic that was just made may answer
 NOW_MS_BEFORE, NOW_MS_AFTER = 60_000, 600_000
 ZERO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+MOMENT = re.compile(r"\b\d{13}\b")  # in a sentence
 ORDER_KEYS = ("name", "apiKey", "partitionIndex", "partition", "index")
 
 
@@ -88,6 +90,8 @@ class Player:
             return f"${key}"
         if value == self.port and key == "port":
             return "$port"
+        if isinstance(value, str):
+            return MOMENT.sub("$moment", value)
         is_moment = isinstance(value, int) and \
             self.now_ms - NOW_MS_BEFORE <= value <= self.now_ms + NOW_MS_AFTER
         return "$now" if is_moment else value
@@ -223,12 +227,14 @@ def is_of_the_place(path):
                 "controller.quorum.bootstrap.servers"))
 
 
-def compare_all(answers_of):
-    """Compares every script's (theirs, ours); prints what differs. 1: something that is not allowed."""
+def compare_all(answers_of, addresses):
+    """Plays every script at each of ours and compares with answers_of(script); prints what differs.
+    1: something that is not allowed.
+    """
     allowed = Allowed()
     passed = failed = 0
-    for script in scripts():
-        theirs, ours = answers_of(script)
+    for script, address in [(script, address) for script in scripts() for address in addresses]:
+        theirs, ours = answers_of(script), play(script, address)
         for their, our in zip(theirs, ours, strict=True):
             where = f"{script.stem}/{their['what']}"
             found = [one for one in differences(their["answer"], our["answer"])

@@ -40,6 +40,7 @@ share.coordinator.state.topic.min.isr=1
         while subprocess.run([OTTLA, "topic", "list", "-b", self.address], capture_output=True,
                              check=False).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.end(signal.SIGKILL)
                 raise RuntimeError("Apache Kafka did not start on the directory")
 
     @property

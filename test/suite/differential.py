@@ -12,13 +12,13 @@ from node import Node  # noqa: E402
 
 
 def main():
-    node = Node()
+    nodes = [Node(), Node("ottla.shards=2")]
     try:
-        return differential.compare_all(
-            lambda script: (differential.read_record(script),
-                            differential.play(script, node.address)))
+        return differential.compare_all(differential.read_record,
+                                        [node.address for node in nodes])
     finally:
-        node.remove()
+        for node in nodes:
+            node.remove()
 
 
 if __name__ == "__main__":
