@@ -8,6 +8,7 @@
 #include "sys/dir.h"
 #include "sys/file.h"
 #include "sys/net.h"
+#include "sys/process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,7 @@ static enum exit_code serve(const struct command_call *call, const struct node_c
     struct text error;
     text_init(&error, 8192);
     struct node_options options = {.config = config, .version = version_text()};
+    sys_process_give_memory_back();
     bool clean = node_run(&options, &error);
     if (error.size > 0)
         console_error(call->console, "%s", error.data);

@@ -5,6 +5,7 @@
 #include "sys/file.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -137,4 +138,16 @@ void sys_process_write(int stream, struct slice bytes)
 bool sys_process_is_terminal(int stream)
 {
     return isatty(stream) == 1;
+}
+
+/* Without these, glibc raises both with each large block that is freed, up to 32 and 64 MB. */
+#define OWN_MAPPING_SIZE (4 * 1024 * 1024)
+#define KEPT_SIZE (8 * 1024 * 1024)
+
+void sys_process_give_memory_back(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    (void)mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_SIZE);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_SIZE);
+#endif
 }

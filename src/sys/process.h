@@ -27,4 +27,9 @@ int sys_process_cores(void);
 void sys_process_write(int stream, struct slice bytes);
 bool sys_process_is_terminal(int stream);
 
+/* Memory that was freed goes back to the kernel when it was much: large blocks are mapped on their
+ * own, at a threshold that does not rise with use, and little is kept above what is used. Once,
+ * before threads start; C libraries other than glibc have no such choice. */
+void sys_process_give_memory_back(void);
+
 #endif

@@ -72,6 +72,8 @@ def batch(told, now_ms):
     codec = told.get("codec", "none")
     if codec == "gzip":
         body = gzip.compress(body, mtime=0)
+    if "body" in told:  # hex: a codec's bytes that are none
+        body = bytes.fromhex(told["body"])
     attributes = told.get("attributes", CODECS[codec])
     base_time = told.get("baseTimestamp", now_ms)
     last = len(records) - 1
