@@ -29,7 +29,7 @@ bool sys_process_is_terminal(int stream);
 
 /* Memory that was freed goes back to the kernel when it was much: large blocks are mapped on their
  * own, at a threshold that does not rise with use, and little is kept above what is used. Once,
- * before threads start; C libraries other than glibc have no such choice. */
+ * before threads start; nothing where the C library knows no such thresholds. */
 void sys_process_give_memory_back(void);
 
 #endif

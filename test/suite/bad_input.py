@@ -18,6 +18,7 @@ from differential import Player, error_codes  # noqa: E402
 from frames import API_VERSIONS, METADATA, Link  # noqa: E402
 from node import Node  # noqa: E402
 
+BROKER = sys.argv[2] if sys.argv[1:2] == ["--broker"] and len(sys.argv) == 3 else None
 RELEASE = os.environ.get("OTTLA_BUILD", "release") == "release"
 MB = 1 << 20
 CLOSED = "closed"
@@ -29,6 +30,16 @@ UNKNOWN_ID = "AAAAAAAAAAAAAAAAAAAAPw"
 passed = []
 failed = []
 codes_seen = set()
+# What Apache Kafka 4.4.0 answers otherwise, measured: an exception of its own is -1 for its client.
+APACHE = {
+    "13 less than no elements": ANSWERED,  # any size below zero is null where null may be
+    "32 offsets out of order": -1,
+    "17 a number of eleven bytes in a record": -1,
+    "44 fetch less than no bytes": -1,
+    "44 fetch less than no bytes of a partition": -1,
+    "45 fetch a leader that was": 0,  # its topic's first leader: it is not started again
+}
+APACHE_FAILS_ROWS = (35, 38)
 
 
 def check(what, fine, told=""):
@@ -37,8 +48,9 @@ def check(what, fine, told=""):
 
 
 def expect(row, what, got, wanted):
-    wanted = wanted if isinstance(wanted, (tuple, list)) else (wanted,)
-    check(f"{row} {what}", got in wanted, f"{got} instead of {' or '.join(map(str, wanted))}")
+    if BROKER is not None:
+        wanted = -1 if row in APACHE_FAILS_ROWS else APACHE.get(f"{row} {what}", wanted)
+    check(f"{row} {what}", got == wanted, f"{got} instead of {wanted}")
 
 
 # ---- the healthy client ----
@@ -131,7 +143,7 @@ def exact_answers(port):
     with Link(port) as link:
         answer = link.ask(frames.request(API_VERSIONS, 99, b"\x02a\x02b\0", 7, tags=b"\0"))
         versions = struct.unpack_from(">ihi", answer)
-        expect(8, "an ApiVersions that is to come, in version 0", versions[:2], ((7, 35),))
+        expect(8, "an ApiVersions that is to come, in version 0", versions[:2], (7, 35))
         rows = [struct.unpack_from(">hhh", answer, 10 + 6 * i) for i in range(versions[2])]
         check("8 ... with one row, its own", [row[0] for row in rows] == [API_VERSIONS], rows)
         for correlation in (-5, -2 ** 31, 2 ** 31 - 1):
@@ -213,10 +225,10 @@ def record_rows():
         (34, "more records than promised", 9,
          {"records": two, "count": 1, "lastOffsetDelta": 0}, 87),
     ]
-    rows += [(17, "a number of eleven bytes in a record", 9, {"body": "ff" * 11 + "01"}, (87, 2))]
-    rows += [(35, f"codec {codec}", 9, {"records": one, "attributes": codec}, (76, 87))
+    rows += [(17, "a number of eleven bytes in a record", 9, {"body": "ff" * 11 + "01"}, 87)]
+    rows += [(35, f"codec {codec}", 9, {"records": one, "attributes": codec}, 76)
              for codec in (5, 6, 7)]
-    rows += [(38, what, 9, told, (2, 87)) for what, told in lying_chunks()]
+    rows += [(38, what, 9, told, 87) for what, told in lying_chunks()]
     return rows
 
 
@@ -245,12 +257,13 @@ def records(player):
         player, 9, {"records": [{"valueSize": 2 * MB}]}, "bad-input-segment"), 18)
     expect(31, "a time too early", produce_code(
         player, 9, {"baseTimestamp": 1000}, "bad-input-times"), 32)
-    made = player.ask("InitProducerId", 4, {"transactionalId": None, "transactionTimeoutMs": 1000,
-                                            "producerId": -1, "producerEpoch": -1})
+    made = player.ask_until_settled({"api": "InitProducerId", "retry": True, "body": {
+        "transactionalId": None, "transactionTimeoutMs": 1000, "producerId": -1,
+        "producerEpoch": -1}}, 4)
     known = {"producerId": made["producerId"]}
     for what, epoch, sequence, wanted in (
             ("first", 1, 0, 0), ("the first again", 1, 0, 0), ("a gap", 1, 7, 45),
-            ("an old epoch", 0, 1, (47, 90))):
+            ("an old epoch", 0, 1, 47)):
         got = produce_code(player, 9, {**known, "producerEpoch": epoch, "baseSequence": sequence})
         expect(29, what, got, wanted)
 
@@ -258,7 +271,7 @@ def records(player):
 def bomb(player, topic):
     """100 MB of one letter in 100 kB of gzip."""
     told = {"codec": "gzip", "records": [{"valueSize": 100 * MB}]}
-    expect(36, f"a bomb for {topic}", produce_code(player, 9, told, topic), (0, 10, 87))
+    expect(36, f"a bomb for {topic}", produce_code(player, 9, told, topic), 0)
 
 
 # ---- requests ----
@@ -277,7 +290,7 @@ def make_topics(player):
             ("bad-input-segment", {"segment_bytes": MB, "max_message_bytes": 8 * MB}),
             ("bad-input-times", {"message_timestamp_before_max_ms": 1000000}),
             ("__consumer_offsets", {})):
-        expect("-", f"make {name}", create(player, name, **settings), (0, 36))
+        expect("-", f"make {name}", create(player, name, **settings), 0)
         deadline = time.monotonic() + 20  # another broker may still elect
         while time.monotonic() < deadline and produce_code(
                 player, 9, {"records": [{"key": "k", "value": "v"}]}, name) in (3, 5, 6):
@@ -292,7 +305,7 @@ def names(player):
                 "topics": [{"topicId": NONE_ID, "name": name}], "allowAutoTopicCreation": True})),
                 17)
         expect(39, f"produce to {name[:9]!r}", produce_code(player, 9, {}, name), 3)
-    expect(40, "a name", create(player, "bad.input_x"), (0, 36))
+    expect(40, "a name", create(player, "bad.input_x"), 0)
     expect(40, "a name that collides with it", create(player, "bad_input.x"), 17)
     expect(41, "produce to the coordinators' topic",
            produce_code(player, 9, {}, "__consumer_offsets"), 17)
@@ -333,9 +346,9 @@ def fetches(player):
             (44, "less than no bytes", {}, {"maxBytes": -1}, 0),
             (44, "less than no bytes of a partition", {"partitionMaxBytes": -1}, {}, 0),
             (44, "a session that nobody has", None, {"sessionId": 77, "sessionEpoch": 1}, 70),
-            (45, "a leader that was", {"currentLeaderEpoch": 0}, {}, (0, 74)),
+            (45, "a leader that was", {"currentLeaderEpoch": 0}, {}, 74),
             (45, "a leader that is to come", {"currentLeaderEpoch": 1 << 20}, {}, 75),
-            (46, "as if it were a follower", {}, {"replicaId": 7}, (6, 9)),
+            (46, "as if it were a follower", {}, {"replicaId": 7}, 6),
             (42, "partition -1", {"partition": -1}, {}, 3)):
         expect(row, f"fetch {what}", fetch_code(player, partition, **members), wanted)
     opened = player.ask("Fetch", 12, {"maxWaitMs": 10, "minBytes": 1, "maxBytes": MB,
@@ -374,15 +387,15 @@ def claims(port):
 def amplified(port):
     """5,000,000 topics of two bytes each."""
     body = b"\xc1\x96\xb1\x02" + b"\x01\x00" * 5000000 + b"\0\0\0\0"
-    outcome_of = outcome(port, frames.request(METADATA, 9, body, tags=b"\0"))
-    expect(14, "5,000,000 topics of two bytes", outcome_of, (CLOSED, ANSWERED))
+    got = outcome(port, frames.request(METADATA, 9, body, tags=b"\0"))
+    expect(14, "5,000,000 topics of two bytes", got, CLOSED)
 
 
 def many_tags(port):
     head = struct.pack(">hhi", API_VERSIONS, 3, 1) + frames.text("c")
     tags = b"\x80\x80\x80\x05" + b"\x01\x00" * (5 << 21)
     got = outcome(port, frames.sized(head + tags + b"\x02a\x02b\0"))
-    expect(15, "10,000,000 tags", got, (CLOSED, ANSWERED))
+    expect(15, "10,000,000 tags", got, CLOSED)
 
 
 def never_reads(port):
@@ -438,7 +451,7 @@ def answers(port):
             part(player)
         finally:
             player.close()
-    check("no answer has the code -1", -1 not in codes_seen)
+    check("no answer has the code -1", -1 not in codes_seen or BROKER is not None)
 
 
 def costs(node, player):
@@ -477,6 +490,10 @@ def suite(shards):
     player = Player(node.address)
     try:
         make_topics(player)
+        player.close()
+        check("a clean stop", node.stop() == 0)
+        node.start()  # so that every partition has had a leader before
+        player = Player(node.address)
         before = status_mb(node, "VmRSS")
         healthy = Healthy(node.port, healthy_end(node))
         answers(node.port)
@@ -496,8 +513,8 @@ def healthy_end(node):
 
 
 def main():
-    if sys.argv[1:2] == ["--broker"] and len(sys.argv) == 3:
-        player = Player(sys.argv[2])
+    if BROKER is not None:
+        player = Player(BROKER)
         make_topics(player)
         player.close()
         answers(player.port)
