@@ -392,7 +392,7 @@ static void prepare(struct produce_part *part, const struct meta_topic *topic)
         return;
     }
     part->topic_id = topic->id;
-    meta_topic_config(request->here->image, request->here->config, topic, &part->config);
+    part->config = *meta_topic_config(request->here->image, topic);
     fill_rules(part, request);
     batch_validate(part->records, &part->rules, request->here->codecs, &request->arena,
                    &part->verdict);

@@ -2,22 +2,10 @@
  * from them. All errors are told at once, so that a file is mended in one go. Reads no file itself.
  * Any thread. */
 #include "config/node_int.h"
-#include "config/topic.h"
 
 #include <stdlib.h>
 
 #define ARENA_LIMIT ((size_t)16 << 20)
-
-/* What a topic without overrides gets, computed once. */
-static void load_topic_defaults(struct node_loader *loader)
-{
-    struct config_layers none = {0};
-    struct topic_config *defaults = ARENA_NEW(&loader->config->arena, struct topic_config);
-    if (defaults == NULL)
-        return;
-    topic_config_make(loader->config, &none, defaults);
-    loader->config->topic_defaults = defaults;
-}
 
 bool node_config_load(const struct node_config_input *input, struct node_config **ret_config,
                       struct text *notes)
@@ -36,7 +24,6 @@ bool node_config_load(const struct node_config_input *input, struct node_config 
     node_load_roles(&loader);
     node_load_listeners(&loader);
     node_load_quorum(&loader);
-    load_topic_defaults(&loader);
     if (config->arena.failed)
         node_loader_error(&loader, NULL, "the configuration is larger than memory allows");
     if (loader.failed) {

@@ -48,7 +48,6 @@ struct node_config {
     const char *file;   /* NULL: none */
     const struct node_setting *settings; /* sorted by name, one a name */
     size_t setting_count;
-    const struct topic_config *topic_defaults; /* of a topic without overrides or dynamic layers */
 
     /* ---- identity and place ---- */
     int32_t node_id;

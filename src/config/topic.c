@@ -204,8 +204,8 @@ static void apply(const struct config_row *row, const struct config_pairs *pairs
         store_value(config, row, &value);
 }
 
-/* Overrides over finished values; the internal segment size last, since it wins. */
-static void apply_topic(const struct config_pairs *pairs, struct topic_config *config)
+/* The internal segment size last, since it wins. */
+void topic_config_override(const struct config_pairs *pairs, struct topic_config *config)
 {
     static const char internal_segment[] = "internal.segment.bytes";
     for (size_t i = 0; i < pairs->count; i++) {
@@ -223,12 +223,8 @@ static void apply_topic(const struct config_pairs *pairs, struct topic_config *c
 void topic_config_make(const struct node_config *node, const struct config_layers *layers,
                        struct topic_config *ret_config)
 {
-    bool dynamic = layers->broker.count > 0 || layers->default_broker.count > 0;
-    if (dynamic || node->topic_defaults == NULL)
-        make_all(node, layers, ret_config);
-    else
-        *ret_config = *node->topic_defaults;
-    apply_topic(&layers->topic, ret_config);
+    make_all(node, layers, ret_config);
+    topic_config_override(&layers->topic, ret_config);
 }
 
 /* ---- checks ---- */

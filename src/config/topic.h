@@ -55,6 +55,8 @@ struct topic_config {
 /* An override that does not parse (of a newer version, say) counts as not set. */
 void topic_config_make(const struct node_config *, const struct config_layers *,
                        struct topic_config *ret_config);
+/* Lays a topic's own overrides over what it would have without them. */
+void topic_config_override(const struct config_pairs *, struct topic_config *config);
 
 /* One override alone. false: *error has the sentence for an INVALID_CONFIG answer. */
 MUST_USE bool topic_config_check_pair(struct config_pair, struct text *error);

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static struct config_pairs pairs_of(const struct meta_config *config, struct config_pair *pairs)
+struct config_pairs meta_config_pairs(const struct meta_config *config, struct config_pair *pairs)
 {
     size_t count = 0;
     struct pmap_iterator values;
@@ -25,19 +25,20 @@ void meta_layers_make(const struct meta_image *image, const struct node_config *
     const struct meta_config *own = NULL;
     if (!slice_is_null(topic))
         own = meta_config_find(image, META_CONFIG_TOPIC, topic);
+    const struct meta_config *broker =
+        meta_config_find(image, META_CONFIG_BROKER, slice_of_text(id));
+    const struct meta_config *brokers =
+        meta_config_find(image, META_CONFIG_BROKER, slice_of("", 0));
     ret_layers->layers = (struct config_layers){
-        .topic = pairs_of(own, ret_layers->pairs[0]),
-        .broker = pairs_of(meta_config_find(image, META_CONFIG_BROKER, slice_of_text(id)),
-                           ret_layers->pairs[1]),
-        .default_broker = pairs_of(meta_config_find(image, META_CONFIG_BROKER, slice_of("", 0)),
-                                   ret_layers->pairs[2]),
+        .topic = meta_config_pairs(own, ret_layers->pairs[0]),
+        .broker = meta_config_pairs(broker, ret_layers->pairs[1]),
+        .default_broker = meta_config_pairs(brokers, ret_layers->pairs[2]),
     };
 }
 
-void meta_topic_config(const struct meta_image *image, const struct node_config *config,
-                       const struct meta_topic *topic, struct topic_config *ret_config)
+const struct topic_config *meta_topic_config(const struct meta_image *image,
+                                             const struct meta_topic *topic)
 {
-    struct meta_layers layers;
-    meta_layers_make(image, config, topic->name, &layers);
-    topic_config_make(config, &layers.layers, ret_config);
+    const struct meta_config *own = meta_config_find(image, META_CONFIG_TOPIC, topic->name);
+    return own != NULL ? &own->topic : &image->topic_defaults;
 }

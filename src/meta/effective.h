@@ -14,10 +14,13 @@ struct meta_layers {
     struct config_pair pairs[3][META_OVERRIDES_MAX];
 };
 
+/* The overrides of one resource (NULL: none), in room for META_OVERRIDES_MAX. */
+struct config_pairs meta_config_pairs(const struct meta_config *, struct config_pair *pairs);
 /* topic: null for the broker's alone. */
 void meta_layers_make(const struct meta_image *, const struct node_config *, struct slice topic,
                       struct meta_layers *ret_layers);
-void meta_topic_config(const struct meta_image *, const struct node_config *,
-                       const struct meta_topic *, struct topic_config *ret_config);
+/* Of a topic; the image's. Worked out when an override changed, not when it is asked for. */
+const struct topic_config *meta_topic_config(const struct meta_image *,
+                                             const struct meta_topic *);
 
 #endif

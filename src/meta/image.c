@@ -29,13 +29,14 @@ struct meta_key meta_key_of_int(int32_t number)
     return key;
 }
 
-struct meta_image *meta_image_new(void)
+struct meta_image *meta_image_new(const struct node_config *node)
 {
     struct meta_image *image = calloc(1, sizeof *image);
     if (image == NULL)
         return NULL;
     *image = (struct meta_image){
         .references = 1,
+        .node = node,
         .epoch = -1,
         .brokers = pmap_empty(&meta_objects),
         .controllers = pmap_empty(&meta_objects),
@@ -47,6 +48,7 @@ struct meta_image *meta_image_new(void)
         .producer_id_broker = -1,
         .producer_id_broker_epoch = -1,
     };
+    topic_config_make(node, &(struct config_layers){0}, &image->topic_defaults);
     return image;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/pmap.h"
 #include "base/uuid.h"
+#include "config/topic.h"
 #include "wire/message.h"
 
 struct register_broker_record;
@@ -68,6 +69,7 @@ struct meta_config {
     int8_t type;       /* ConfigResource type: 2 topic, 4 broker, ... */
     struct slice name; /* "" is the default of all brokers */
     struct pmap values; /* name to struct meta_text */
+    struct topic_config topic; /* of a topic: what its settings come to on this node */
 };
 
 struct meta_text {
@@ -90,6 +92,8 @@ struct meta_kept {
 
 struct meta_image {
     int references;
+    const struct node_config *node;     /* whose layers lie under the overrides */
+    struct topic_config topic_defaults; /* of a topic without overrides */
     int64_t end_offset; /* of the log it stands for */
     int32_t epoch;      /* of the last record applied */
     int64_t timestamp_ms;
@@ -138,7 +142,8 @@ int64_t meta_feature(const struct meta_image *, const char *name);
 
 /* ---- making: the controller's shard, or before the shards run ---- */
 
-struct meta_image *meta_image_new(void);
+/* Empty; the node's configuration outlives it. NULL when memory is out. */
+struct meta_image *meta_image_new(const struct node_config *);
 /* A copy that may be changed until it is published; NULL when memory is out. */
 struct meta_image *meta_image_begin(const struct meta_image *);
 struct meta_image *meta_image_ref(struct meta_image *);

@@ -273,7 +273,7 @@ int meta_store_quorum_state(struct meta *meta)
 
 bool meta_load(struct meta *meta, struct text *error)
 {
-    struct loading loading = {.meta = meta, .image = meta_image_new()};
+    struct loading loading = {.meta = meta, .image = meta_image_new(meta->config)};
     struct snapshot_name name = {0};
     struct raft_quorum_state stored;
     bool fine = loading.image != NULL && read_snapshot(meta, &loading, &name, error);

@@ -11,7 +11,6 @@
 #include "wire/msg/broker_registration_change_record.h"
 #include "wire/msg/clear_elr_record.h"
 #include "wire/msg/client_quota_record.h"
-#include "wire/msg/config_record.h"
 #include "wire/msg/delegation_token_record.h"
 #include "wire/msg/feature_level_record.h"
 #include "wire/msg/fence_broker_record.h"
@@ -33,7 +32,6 @@
 #include <stdlib.h>
 
 #define KEPT_ARENA_MAX (16U * 1024 * 1024)
-#define NO_MEMORY "memory is out"
 /* PartitionChangeRecord.leader: not changed. */
 #define NO_LEADER_CHANGE (-2)
 
@@ -117,19 +115,6 @@ static bool put_number(struct pmap *map, struct slice key, int64_t number)
         return false;
     *value = (struct meta_number){.object = {.references = 1, .free = plain_free},
                                   .number = number};
-    return pmap_put(map, key, value);
-}
-
-static bool put_text(struct pmap *map, struct slice key, struct slice text)
-{
-    struct meta_text *value = calloc(1, sizeof *value + text.size + 1);
-    if (value == NULL)
-        return false;
-    uint8_t *bytes = (uint8_t *)(value + 1);
-    if (text.size > 0)
-        memcpy(bytes, text.data, text.size);
-    *value = (struct meta_text){.object = {.references = 1, .free = plain_free},
-                                .text = slice_of(bytes, text.size)};
     return pmap_put(map, key, value);
 }
 
@@ -465,45 +450,7 @@ static const char *apply_clear_elr(struct meta_image *image, const struct meta_a
     return fault;
 }
 
-/* ---- configs, features, producer ids ---- */
-
-struct config_object {
-    struct meta_config config;
-    uint8_t name[];
-};
-
-static void config_free(struct meta_object *object)
-{
-    struct config_object *self = CONTAINER_OF(object, struct config_object, config.object);
-    pmap_unref(&self->config.values);
-    free(self);
-}
-
-static const char *apply_config(struct meta_image *image, const struct meta_applied *applied)
-{
-    const struct config_record *record = applied->record;
-    const struct meta_config *before =
-        meta_config_find(image, record->resource_type, record->resource_name);
-    struct config_object *self = calloc(1, sizeof *self + record->resource_name.size);
-    if (self == NULL)
-        return NO_MEMORY;
-    memcpy(self->name, record->resource_name.data, record->resource_name.size);
-    self->config = (struct meta_config){
-        .object = {.references = 1, .free = config_free},
-        .type = record->resource_type,
-        .name = slice_of(self->name, record->resource_name.size),
-        .values = before != NULL ? pmap_ref(before->values) : pmap_empty(&meta_objects),
-    };
-    bool fine = slice_is_null(record->value)
-                    ? pmap_remove(&self->config.values, record->name)
-                    : put_text(&self->config.values, record->name, record->value);
-    uint8_t buffer[META_CONFIG_KEY_MAX];
-    struct slice key = meta_config_key(record->resource_type, record->resource_name, buffer);
-    if (fine && self->config.values.count > 0)
-        return pmap_put(&image->configs, key, &self->config) ? NULL : NO_MEMORY;
-    meta_objects.unref(&self->config);
-    return fine && pmap_remove(&image->configs, key) ? NULL : NO_MEMORY;
-}
+/* ---- features, producer ids ---- */
 
 static const char *apply_feature(struct meta_image *image, const struct meta_applied *applied)
 {
@@ -669,7 +616,7 @@ static const apply_fn rows[] = {
     [1] = apply_unregister_broker,
     [2] = apply_topic,
     [3] = apply_partition,
-    [4] = apply_config,
+    [4] = meta_apply_config,
     [5] = apply_partition_change,
     [7] = apply_fence,
     [8] = apply_unfence,

@@ -218,7 +218,7 @@ static void open_replica(struct replica_set *set, const struct meta_image *image
                 SLICE_ARG(topic->name), partition->id);
         return;
     }
-    meta_topic_config(image, set->config, topic, &replica->config);
+    replica->config = *meta_topic_config(image, topic);
     take_partition(replica, partition);
     replica->dir_index = find_dir(set, partition, replica->name);
     replica->opening->leads = partition->leader == set->config->node_id;
@@ -239,7 +239,7 @@ static void change_replica(struct replica *replica, const struct meta_image *ima
     role_now_on_shard();
     bool leads = partition->leader == replica->set->config->node_id;
     take_partition(replica, partition);
-    meta_topic_config(image, replica->set->config, topic, &replica->config);
+    replica->config = *meta_topic_config(image, topic);
     if (replica->state == REPLICA_OPENING) {
         replica->opening->leads = leads;
         replica->opening->leader_epoch = partition->leader_epoch;

@@ -43,7 +43,7 @@ void api_kit_init(struct api_kit *kit, const char *const *settings)
     };
     assert_true(node_config_load(&input, &kit->config, &notes));
     text_fini(&notes);
-    kit->image = meta_image_new();
+    kit->image = meta_image_new(kit->config);
     assert_non_null(kit->image);
     arena_init(&kit->arena, SIZE_MAX / 2);
     kit->here = (struct api_shard){.config = kit->config, .cluster_id = API_KIT_CLUSTER};
