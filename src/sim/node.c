@@ -140,6 +140,21 @@ void sim_node_cut(struct sim_node *node)
     sim_leave_if_dead(node->world);
 }
 
+bool sim_node_runs(const struct sim_node *node)
+{
+    LIST_EACH (&node->world->tasks, link) {
+        const struct sim_task *task = CONTAINER_OF(link, struct sim_task, link);
+        if (task->node == node && !task->ended)
+            return true;
+    }
+    return false;
+}
+
+uint64_t sim_node_deaths(const struct sim_node *node)
+{
+    return node->deaths;
+}
+
 void sim_node_signal(struct sim_node *node, int number)
 {
     struct sim_world *world = node->world;

@@ -64,6 +64,10 @@ void sim_node_kill(struct sim_node *);
 /* The power fails: as above, but nothing more is sent, and of what was not synced any legal part is
  * lost. */
 void sim_node_cut(struct sim_node *);
+/* Whether a task of it has not ended: false once what was started has stopped, or the node died. */
+bool sim_node_runs(const struct sim_node *);
+/* How often it died so far: by kill, cut, fault, or by ending itself. */
+uint64_t sim_node_deaths(const struct sim_node *);
 /* A signal for the one who reads sys_signal_open's descriptor. */
 void sim_node_signal(struct sim_node *, int number);
 /* The wall clock of this node jumps. */

@@ -118,6 +118,11 @@ int sys_process_cores(void)
     return online > 0 ? (int)online : 1;
 }
 
+void sys_process_exit(int code)
+{
+    _exit(code);
+}
+
 void sys_process_write(int stream, struct slice bytes)
 {
     while (bytes.size > 0) {

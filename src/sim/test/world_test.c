@@ -276,6 +276,49 @@ static void a_body_may_die_too(void **state)
     sim_world_free(world);
 }
 
+static bool exit_turn(void *arg)
+{
+    *(int *)arg = 1;
+    sys_process_exit(1);
+}
+
+static bool run_for_good(void *arg)
+{
+    ++*(int *)arg;
+    return true;
+}
+
+static void start_to_exit(void *arg)
+{
+    struct sys_task *tasks = (struct sys_task *)arg;
+    assert_int_equal(sys_tasks_start(tasks, 2), 0);
+}
+
+/* A process that ends itself takes all its tasks along, from a turn as from a body. */
+static void a_process_may_end_itself(void **state)
+{
+    int counts[2] = {0};
+    struct sys_task tasks[2] = {
+        {.name = "exits", .turn = exit_turn, .arg = &counts[0]},
+        {.name = "stays", .turn = run_for_good, .arg = &counts[1]},
+    };
+    (void)state;
+    begin(1);
+    assert_false(sim_node_runs(nodes[0]));
+    assert_true(sim_node_run(nodes[0], start_to_exit, tasks));
+    assert_true(sim_node_runs(nodes[0]));
+    assert_false(sim_node_runs(nodes[1]));
+    sim_world_run_for(world, 10);
+    assert_int_equal(counts[0], 1);
+    int turns = counts[1];
+    assert_false(sim_node_runs(nodes[0]));
+    assert_int_equal(sim_node_deaths(nodes[0]), 1);
+    assert_int_equal(sim_node_deaths(nodes[1]), 0);
+    sim_world_run_for(world, 10);
+    assert_int_equal(counts[1], turns);
+    sim_world_free(world);
+}
+
 static void faults_choose_by_name_and_number(void **state)
 {
     const struct sim_fault fault = {
@@ -389,6 +432,7 @@ int main(void)
         cmocka_unit_test(bytes_announced_but_never_followed_come_late),
         cmocka_unit_test(any_change_may_be_the_last),
         cmocka_unit_test(a_body_may_die_too),
+        cmocka_unit_test(a_process_may_end_itself),
         cmocka_unit_test(faults_choose_by_name_and_number),
         cmocka_unit_test(each_node_has_its_own_wall_clock),
         cmocka_unit_test(signals_wake_the_poller),

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -46,6 +47,19 @@ static void costs_are_plausible(void **state)
     assert_true(sys_process_files_max() >= 64);
     assert_true(sys_process_cores() >= 1);
     assert_int_equal(sys_process_id(), getpid());
+}
+
+static void an_exit_is_at_once(void **state)
+{
+    int status = 0;
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        sys_process_exit(7);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
 }
 
 static void randomness_differs(void **state)
@@ -127,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals_are_read_not_died_of),
         cmocka_unit_test(costs_are_plausible),
+        cmocka_unit_test(an_exit_is_at_once),
         cmocka_unit_test(randomness_differs),
         cmocka_unit_test(clocks_go),
         cmocka_unit_test(the_log_is_one_line_a_call),
