@@ -41,7 +41,7 @@ static struct shard *shard_zero(const struct node *node)
 void node_on_fatal(const char *why)
 {
     (void)why;
-    _Exit(1);
+    sys_process_exit(1);
 }
 
 /* ---- calls to the controller ---- */

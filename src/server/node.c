@@ -306,27 +306,41 @@ static void node_free(struct node *node) NOT_ON(on_shard)
     free(node);
 }
 
-bool node_run(const struct node_options *options, struct text *error)
+struct node *node_start(const struct node_options *options, struct text *error)
 {
     struct node *node = calloc(1, sizeof *node);
     if (node == NULL)
-        return false;
+        return NULL;
     node->config = options->config;
     node->version = options->version;
     node->started_ns = sys_mono_ns();
-    bool clean = prepare(node, error);
-    if (clean) {
+    bool fine = prepare(node, error);
+    if (fine) {
         start_http(node);
         node_begin(node);
         int failed = shard_set_start(node->shards);
         if (failed < 0)
             text_printf(error, "threads cannot be started: %s", strerror(-failed));
-        else
-            shard_set_join(node->shards);
-        clean = failed == 0 && store_stop(node) && !node->failed;
-        if (clean)
-            journal(JOURNAL_INFO, "node_stopped", "clean=true");
+        fine = failed == 0;
     }
+    if (fine)
+        return node;
+    node_free(node);
+    return NULL;
+}
+
+bool node_wait(struct node *node)
+{
+    shard_set_join(node->shards);
+    bool clean = store_stop(node) && !node->failed;
+    if (clean)
+        journal(JOURNAL_INFO, "node_stopped", "clean=true");
     node_free(node);
     return clean;
+}
+
+bool node_run(const struct node_options *options, struct text *error)
+{
+    struct node *node = node_start(options, error);
+    return node != NULL && node_wait(node);
 }

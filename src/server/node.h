@@ -12,8 +12,14 @@ struct node_options {
     const char *version;
 };
 
-/* Runs until SIGTERM or SIGINT. true: it stopped cleanly. false: *error says why it could not
- * start, or is empty when it had to stop and the log has told why. */
+struct node;
+
+/* Starts it and returns while its shards run. NULL: *error says why it could not start. */
+MUST_USE struct node *node_start(const struct node_options *, struct text *error) NOT_ON(on_shard);
+/* Returns when it has stopped, on SIGTERM or SIGINT or by itself, and frees it. true: it stopped
+ * cleanly. false: it had to stop, and the log has told why. */
+MUST_USE bool node_wait(struct node *) NOT_ON(on_shard);
+/* Both. false: with an *error it could not start, without one it had to stop. */
 MUST_USE bool node_run(const struct node_options *, struct text *error) NOT_ON(on_shard);
 
 #endif
