@@ -156,7 +156,9 @@ int log_dir_identify(struct log_dir *dir, const struct log_dir_identity *identit
     int size = snprintf(text, sizeof text,
                         "#\ncluster.id=%s\ndirectory.id=%s\nnode.id=%d\nversion=1\n",
                         identity->cluster_id, id, identity->node_id);
-    int error = sys_file_replace(dir->fd, META_FILE, slice_of(text, (size_t)size));
+    int error = sys_dir_sync_above(dir->path);
+    if (error == 0)
+        error = sys_file_replace(dir->fd, META_FILE, slice_of(text, (size_t)size));
     if (error == 0) {
         dir->identity = *identity;
         dir->is_formatted = true;

@@ -39,7 +39,7 @@ MUST_USE bool log_dir_open(struct log_dir *, const char *path, struct text *erro
     NOT_ON(on_shard);
 /* Removes the marker of a clean stop, durably: from now on a crash is a crash. */
 MUST_USE int log_dir_begin(struct log_dir *) NOT_ON(on_shard);
-/* Writes meta.properties. 0 or -errno. */
+/* Writes meta.properties, when the directory itself is sure to stay. 0 or -errno. */
 MUST_USE int log_dir_identify(struct log_dir *, const struct log_dir_identity *) NOT_ON(on_shard);
 /* Writes the marker of a clean stop. 0 or -errno. */
 MUST_USE int log_dir_mark_clean(struct log_dir *, int64_t broker_epoch) NOT_ON(on_shard);

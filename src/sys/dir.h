@@ -16,6 +16,9 @@ MUST_USE int sys_dir_make(int dir_fd, const char *name);
 MUST_USE int sys_dir_make_path(const char *path);
 /* Entries made, renamed or removed in it reach the medium. */
 MUST_USE int sys_dir_sync(int dir_fd) NOT_ON(on_shard);
+/* The names that lead to a directory reach the medium: every directory above it is synced, but what
+ * may not be opened by us, where we can have made nothing. */
+MUST_USE int sys_dir_sync_above(const char *path) NOT_ON(on_shard);
 /* Removes an empty directory. */
 MUST_USE int sys_dir_remove(int dir_fd, const char *name);
 /* Atomic within a file system; replaces an existing file. */

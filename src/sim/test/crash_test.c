@@ -57,6 +57,25 @@ static char *contents(const char *name, size_t *ret_size)
     return data;
 }
 
+/* A path that was made is there after a power cut when what stands above it was synced. */
+static void a_path_stays_when_it_is_synced_above(void **state)
+{
+    int lost = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        begin(seed);
+        assert_int_equal(sys_dir_make_path("/a/b//c/"), 0);
+        if (seed % 2 == 0)
+            assert_int_equal(sys_dir_sync_above("/a/b//c/"), 0);
+        cut();
+        int there = sys_exists(SYS_DIR_CWD, "/a/b/c");
+        assert_true(there == 1 || seed % 2 == 1);
+        lost += there == 1 ? 0 : 1;
+        sim_world_free(world);
+    }
+    assert_true(lost > 0);
+}
+
 static void what_is_synced_stays(void **state)
 {
     (void)state;
@@ -357,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_synced_stays),
+        cmocka_unit_test(a_path_stays_when_it_is_synced_above),
         cmocka_unit_test(what_is_not_synced_may_be_anything_legal),
         cmocka_unit_test(names_need_the_directorys_sync),
         cmocka_unit_test(a_kill_keeps_what_was_written),

@@ -57,6 +57,9 @@ static void paths_are_made_with_their_parents(void **state)
     assert_int_equal(sys_dir_make_path(path), 0);
     assert_int_equal(sys_dir_make_path(path), 0);
     assert_int_equal(sys_exists(folder->fd, "a/b/c"), 1);
+    assert_int_equal(sys_dir_sync_above(path), 0);
+    assert_int_equal(sys_dir_sync_above("relative"), 0);
+    assert_int_equal(sys_dir_sync_above("/nowhere/a"), -ENOENT);
     make_file(folder->fd, "a/f", "text");
     (void)snprintf(path, sizeof path, "%s/a/f/d", folder->path);
     assert_int_equal(sys_dir_make_path(path), -ENOTDIR);
