@@ -71,6 +71,7 @@ static void note_written(struct group *group, int64_t position)
 static void cut_back(struct log *log, struct log_handle *handle)
 {
     int error = sys_file_truncate(handle->fd, log_active(log)->size);
+    log->was_cut = true;
     if (error < 0)
         log_go_offline(log, "a failed write could not be cut off", error);
 }

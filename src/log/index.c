@@ -153,19 +153,20 @@ static int write_times(struct log_index *index, int fd)
 
 int log_index_write(struct log_index *index, int dir_fd, const char *stem)
 {
-    int fd = open_at(dir_fd, stem, ".index", (int64_t)index->offset_written * INDEX_ENTRY_SIZE);
-    if (fd < 0)
-        return fd;
-    int error = write_offsets(index, fd);
-    sys_file_close(fd);
-    if (error < 0)
-        return error;
-    fd = open_at(dir_fd, stem, ".timeindex", (int64_t)index->time_written * TIME_INDEX_ENTRY_SIZE);
-    if (fd < 0)
-        return fd;
-    error = write_times(index, fd);
-    sys_file_close(fd);
-    return error;
+    AUTO(file_close)
+    int offsets =
+        open_at(dir_fd, stem, ".index", (int64_t)index->offset_written * INDEX_ENTRY_SIZE);
+    AUTO(file_close)
+    int times =
+        open_at(dir_fd, stem, ".timeindex", (int64_t)index->time_written * TIME_INDEX_ENTRY_SIZE);
+    int error = offsets < 0 ? offsets : MIN_OF(times, 0);
+    if (error == 0)
+        error = write_offsets(index, offsets);
+    if (error == 0)
+        error = write_times(index, times);
+    if (error == 0)
+        error = sys_file_sync(offsets);
+    return error == 0 ? sys_file_sync(times) : error;
 }
 
 static bool load_file(int dir_fd, const char *stem, const char *suffix, char **ret_data,

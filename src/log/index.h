@@ -47,7 +47,8 @@ MUST_USE bool log_index_add_time(struct log_index *, struct time_index_entry);
 void log_index_cut(struct log_index *, int64_t relative_offset);
 /* Position of the last entry not above the offset; 0 when there is none. */
 int32_t log_index_find(const struct log_index *, int64_t relative_offset);
-/* Appends what is not in the files yet; dir_fd and the names without suffix. 0 or -errno. */
+/* Appends what is not in the files yet and syncs them; dir_fd and the names without suffix. 0 or
+ * -errno. */
 MUST_USE int log_index_write(struct log_index *, int dir_fd, const char *stem) NOT_ON(on_shard);
 /* Replaces *index by what the files hold. false: missing, or not as such files are. */
 MUST_USE bool log_index_load(struct log_index *, int dir_fd, const char *stem) NOT_ON(on_shard);

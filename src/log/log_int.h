@@ -82,6 +82,7 @@ struct log {
     struct list sealed;              /* rolled segments whose upkeep is not done: log_sealed */
     void (*on_idle)(void *);         /* who waits for nothing to be under way, or NULL */
     void *on_idle_context;
+    bool was_cut;                    /* a failed write, which no sync has followed for sure */
     bool folder_changed;             /* segments were made since the folder was synced */
 };
 
@@ -136,6 +137,10 @@ void log_write_chore(struct shard *, struct shard_chore *);
  * tail above the recovery point, makes the indexes again. */
 MUST_USE enum err log_recover_segment(struct log *, int at, struct log_recovery *)
     NOT_ON(on_shard);
+/* After that, above the recovery point: offsets that are missing between the segment and the next
+ * one end the log, as a hole inside of a segment does. Compaction leaves such gaps, and its logs are
+ * let alone. */
+MUST_USE enum err log_cut_gap(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
 /* The last segment after a clean stop: its end is found without reading it through. false: it is
  * not as a clean stop leaves it. */
 MUST_USE bool log_resume_segment(struct log *, int at) NOT_ON(on_shard);

@@ -190,6 +190,8 @@ static enum err load_segments(struct log *log, const struct log_options *options
     for (int i = 0; i + 1 < log->segment_count && err == ERR_NONE; i++) {
         bool flushed = options->clean || log->segments[i + 1]->base_offset <= log->recovery_point;
         err = flushed ? log_check_sealed(log, i, report) : log_recover_segment(log, i, report);
+        if (err == ERR_NONE && !flushed)
+            err = log_cut_gap(log, i, report);
         char stem[LOG_STEM_SIZE];
         log_stem(log, log->segments[i]->base_offset, stem);
         if (err == ERR_NONE && !flushed && i + 1 < log->segment_count &&
@@ -291,8 +293,9 @@ static int store_all(struct log *log) NOT_ON(on_shard)
     log_stem(log, active->base_offset, stem);
     if (error == 0)
         error = log_index_write(&log->index, log->dir_fd, stem);
+    bool unsynced = log->recovery_point < log->end_offset || log->was_cut;
     for (int i = log_segment_at(log, log->recovery_point);
-         i < log->segment_count && error == 0 && log->recovery_point < log->end_offset; i++)
+         i < log->segment_count && error == 0 && unsynced; i++)
         error = sync_segment(log, log->segments[i]);
     if (error == 0)
         error = log_snapshot_write(log, log->end_offset);

@@ -118,8 +118,9 @@ static int walk(struct recovery *r) NOT_ON(on_shard)
     return 0;
 }
 
-/* What lies behind the good end goes, when it may. */
-static enum err cut_tail(struct recovery *r)
+/* What lies behind the good end goes, when it may, and does not come back: a later clean stop would
+ * vouch for the file as it is. */
+static enum err cut_tail(struct recovery *r) NOT_ON(on_shard)
 {
     int64_t tail = r->file_size - r->segment->size;
     if (tail == 0)
@@ -129,6 +130,8 @@ static enum err cut_tail(struct recovery *r)
     if (r->next_offset < r->log->recovery_point)
         return ERR_KAFKA_STORAGE_ERROR;
     int error = sys_file_truncate(r->fd, r->segment->size);
+    if (error == 0)
+        error = sys_file_sync(r->fd);
     if (error < 0) {
         r->report->fault = "a torn tail could not be cut off";
         return ERR_KAFKA_STORAGE_ERROR;
@@ -137,28 +140,49 @@ static enum err cut_tail(struct recovery *r)
     return ERR_NONE;
 }
 
-/* Segments behind the one that was cut hold nothing that can be kept. */
-static enum err drop_behind(struct log *log, int at, struct log_recovery *report)
+static int64_t segment_file_size(const struct log *log, const struct log_segment *segment)
+    NOT_ON(on_shard)
+{
+    AUTO(file_close) int fd = open_segment(log, segment);
+    int64_t size = fd < 0 ? 0 : sys_file_size(fd);
+    return MAX_OF(size, (int64_t)0);
+}
+
+/* 0 or -errno. */
+static int remove_segment(struct log *log, const struct log_segment *segment)
 {
     static const char *const suffixes[] = {".log", ".index", ".timeindex", ".txnindex"};
-    while (log->segment_count > at + 1) {
+    char stem[LOG_STEM_SIZE];
+    log_stem(log, segment->base_offset, stem);
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        char path[LOG_STEM_SIZE + 16];
+        (void)snprintf(path, sizeof path, "%s%s", stem, suffixes[i]);
+        int error = sys_unlink(log->dir_fd, path);
+        if (error < 0 && error != -ENOENT)
+            return error;
+    }
+    return 0;
+}
+
+/* Segments behind the one that was cut hold nothing that can be kept; they do not come back. */
+static enum err drop_behind(struct log *log, int at, struct log_recovery *report)
+    NOT_ON(on_shard)
+{
+    int error = 0;
+    while (log->segment_count > at + 1 && error == 0) {
         struct log_segment *segment = log_active(log);
-        char stem[LOG_STEM_SIZE];
-        log_stem(log, segment->base_offset, stem);
-        for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
-            char path[LOG_STEM_SIZE + 16];
-            (void)snprintf(path, sizeof path, "%s%s", stem, suffixes[i]);
-            int error = sys_unlink(log->dir_fd, path);
-            if (error < 0 && error != -ENOENT) {
-                report->fault = "a segment behind the torn one could not be removed";
-                return ERR_KAFKA_STORAGE_ERROR;
-            }
-        }
-        report->cut_bytes += segment->size;
+        report->cut_bytes += segment_file_size(log, segment);
+        error = remove_segment(log, segment);
         log->segment_count--;
         log_segment_free(segment);
     }
-    return ERR_NONE;
+    AUTO(file_close) int folder = sys_dir_open(log->dir_fd, log->name);
+    if (error == 0)
+        error = folder < 0 ? folder : sys_dir_sync(folder);
+    if (error == 0)
+        return ERR_NONE;
+    report->fault = "a segment behind the torn one could not be removed";
+    return ERR_KAFKA_STORAGE_ERROR;
 }
 
 static enum err fail(struct log_recovery *report, const char *fault)
@@ -196,6 +220,18 @@ enum err log_recover_segment(struct log *log, int at, struct log_recovery *repor
     if (err == ERR_NONE && r.file_size > segment->size)
         err = drop_behind(log, at, report);
     return err;
+}
+
+enum err log_cut_gap(struct log *log, int at, struct log_recovery *report)
+{
+    if (at + 1 >= log->segment_count || log->config.cleanup_compact ||
+        log->segments[at + 1]->base_offset <= log->end_offset)
+        return ERR_NONE;
+    report->fault = "the end of a segment, or one between two others, is missing";
+    report->fault_offset = log->end_offset;
+    if (log->end_offset < log->recovery_point)
+        return ERR_KAFKA_STORAGE_ERROR;
+    return drop_behind(log, at, report);
 }
 
 /* ---- segments that need no walk ---- */

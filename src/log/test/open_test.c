@@ -125,6 +125,63 @@ static void a_tail_torn_at_any_byte_is_cut(void **state)
     log_kit_free(kit);
 }
 
+/* A segment's file; the bytes are heap memory. */
+struct whole_segment {
+    char name[64];
+    char *bytes;
+    size_t size;
+};
+
+static struct whole_segment read_segment(struct log_kit *kit, int64_t base_offset)
+{
+    struct whole_segment segment = {0};
+    (void)snprintf(segment.name, sizeof segment.name, "t-0/%020lld.log", (long long)base_offset);
+    assert_int_equal(sys_file_read_whole(log_kit_dir(kit), segment.name, 1 << 20, &segment.bytes,
+                                         &segment.size),
+                     0);
+    return segment;
+}
+
+/* A power loss may take whole batches from the end of a segment, or a whole one, and leave those
+ * behind: they go too, unless the log is compacted. */
+static void offsets_missing_between_segments_end_the_log(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    struct log_recovery found;
+    log_kit_config(kit)->segment_bytes = 300;
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    for (int i = 0; i < 8; i++)
+        (void)append(kit, 1); /* two a segment */
+    log_kit_drop(kit);
+    struct whole_segment second = read_segment(kit, 2);
+    assert_int_equal(sys_unlink(log_kit_dir(kit), second.name), 0);
+    log_kit_config(kit)->cleanup_compact = true;
+    assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 8);
+    log_kit_drop(kit);
+    log_kit_config(kit)->cleanup_compact = false;
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.recovery_point = 3}, &found),
+                     ERR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(found.fault_offset, 2);
+    assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 2);
+    assert_non_null(found.fault);
+    assert_true(found.cut_bytes > (int64_t)second.size);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(append(kit, 1).base_offset, 2 + i);
+    log_kit_drop(kit);
+    struct whole_segment first = read_segment(kit, 0);
+    cut_segment(kit, first.bytes, first.size / 2);
+    assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 1);
+    assert_int_equal(append(kit, 1).base_offset, 1);
+    check_reads(kit, 0, 2);
+    free(first.bytes);
+    free(second.bytes);
+    log_kit_free(kit);
+}
+
 static void flip(struct log_kit *kit, int64_t at)
 {
     uint8_t byte;
@@ -240,6 +297,7 @@ int main(void)
         cmocka_unit_test(appends_are_read_back),
         cmocka_unit_test(segments_roll),
         cmocka_unit_test(a_tail_torn_at_any_byte_is_cut),
+        cmocka_unit_test(offsets_missing_between_segments_end_the_log),
         cmocka_unit_test(damage_below_the_recovery_point_is_a_fault),
         cmocka_unit_test(a_hole_of_zeroes_ends_the_log),
         cmocka_unit_test(lost_indexes_are_made_again),
