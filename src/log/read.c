@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define READ_ATTEMPTS_MAX 8
+/* Each attempt waits for the disk, so many cost nothing else. What is brought in may be gone again
+ * before it is looked at, and no read may fail for that while memory is merely short. */
+#define READ_ATTEMPTS_MAX 200
 #define READ_AHEAD_SIZE (256 * 1024)
 
 /* A batch's place in one segment. */
