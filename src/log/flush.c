@@ -104,8 +104,7 @@ static int write_snapshot(const struct log *log, const struct log_sealed *sealed
     return error;
 }
 
-/* New segments, and the folder itself, which may be new too. */
-static int sync_folder(const struct log *log) NOT_ON(on_shard)
+int log_folder_sync(const struct log *log)
 {
     int fd = sys_dir_open(log->dir_fd, log->name);
     if (fd < 0)
@@ -143,7 +142,7 @@ static void flush_run(struct shard_job *job)
     if (error == 0 && flush->store_epochs)
         error = store_epochs(log, &flush->epochs);
     if (error == 0 && flush->sync_folder)
-        error = sync_folder(log);
+        error = log_folder_sync(log);
     flush->error = error;
 }
 

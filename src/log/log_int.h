@@ -83,7 +83,7 @@ struct log {
     void (*on_idle)(void *);         /* who waits for nothing to be under way, or NULL */
     void *on_idle_context;
     bool was_cut;                    /* a failed write, which no sync has followed for sure */
-    bool folder_changed;             /* segments were made since the folder was synced */
+    bool folder_changed;             /* segments may have been made since it was synced */
 };
 
 /* What a rolled segment still needs: its index files, and the producers as they were then. */
@@ -123,6 +123,8 @@ MUST_USE enum err log_roll(struct log *) ON(on_shard);
 /* Lets a flush job begin when one is wanted and none is under way. */
 void log_flush_next(struct log *) ON(on_shard);
 void log_sealed_free(struct log_sealed *);
+/* The names of segments, and of the folder itself, which may be new too. 0 or -errno. */
+MUST_USE int log_folder_sync(const struct log *) NOT_ON(on_shard);
 /* The log can no longer be trusted. */
 void log_go_offline(struct log *, const char *why, int error);
 MUST_USE bool log_aborted_add(struct log *, const struct aborted_txn *);
@@ -138,8 +140,8 @@ void log_write_chore(struct shard *, struct shard_chore *);
 MUST_USE enum err log_recover_segment(struct log *, int at, struct log_recovery *)
     NOT_ON(on_shard);
 /* After that, above the recovery point: offsets that are missing between the segment and the next
- * one end the log, as a hole inside of a segment does. Compaction leaves such gaps, and its logs are
- * let alone. */
+ * one end the log, as a hole inside of a segment does. Compaction leaves such gaps, and its logs
+ * are let alone. */
 MUST_USE enum err log_cut_gap(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
 /* The last segment after a clean stop: its end is found without reading it through. false: it is
  * not as a clean stop leaves it. */

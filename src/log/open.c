@@ -207,6 +207,41 @@ static enum err load_segments(struct log *log, const struct log_options *options
     return log_recover_segment(log, last, report);
 }
 
+static int sync_segment(struct log *log, const struct log_segment *segment) NOT_ON(on_shard)
+{
+    AUTO(file_close) int fd = sys_file_open(log->dir_fd, segment->handle->path, SYS_OPEN_WRITE);
+    return fd < 0 ? fd : sys_file_sync(fd);
+}
+
+static int sync_unflushed(struct log *log) NOT_ON(on_shard)
+{
+    int error = 0;
+    for (int i = log_segment_at(log, log->recovery_point);
+         i < log->segment_count && error == 0; i++)
+        error = sync_segment(log, log->segments[i]);
+    return error;
+}
+
+/* What recovery found above the recovery point may be in memory only. Where acknowledging means
+ * having synced it must not be served so: a record that is sent again is found to be there. */
+static enum err settle_recovered(struct log *log, struct log_recovery *report) NOT_ON(on_shard)
+{
+    log->recovery_point = MIN_OF(log->recovery_point, log->end_offset);
+    log->folder_changed = true;
+    if (log->config.flush_messages == INT64_MAX)
+        return ERR_NONE;
+    int error = sync_unflushed(log);
+    if (error == 0)
+        error = log_folder_sync(log);
+    if (error < 0) {
+        report->fault = "what was recovered cannot be synced";
+        return ERR_KAFKA_STORAGE_ERROR;
+    }
+    log->recovery_point = log->end_offset;
+    log->folder_changed = false;
+    return ERR_NONE;
+}
+
 enum err log_open(const struct log_options *options, struct log **ret_log,
                   struct log_recovery *ret_recovery)
 {
@@ -221,11 +256,13 @@ enum err log_open(const struct log_options *options, struct log **ret_log,
         err = load_segments(log, options, &report);
     if (err == ERR_NONE)
         err = log_restore(log, options, &report);
+    if (err == ERR_NONE && !options->clean)
+        err = settle_recovered(log, &report);
     if (err == ERR_NONE) {
         log->start_offset = MAX_OF(options->log_start_offset, log->segments[0]->base_offset);
         log->start_offset = MIN_OF(log->start_offset, log->end_offset);
-        log->recovery_point = options->clean ? log->end_offset
-                                             : MIN_OF(log->recovery_point, log->end_offset);
+        if (options->clean)
+            log->recovery_point = log->end_offset;
         for (int i = 0; i < log->segment_count; i++)
             log->size += log->segments[i]->size;
         report.segments = log->segment_count;
@@ -267,12 +304,6 @@ int log_snapshot_write(struct log *log, int64_t offset)
     return error;
 }
 
-static int sync_segment(struct log *log, const struct log_segment *segment) NOT_ON(on_shard)
-{
-    AUTO(file_close) int fd = sys_file_open(log->dir_fd, segment->handle->path, SYS_OPEN_WRITE);
-    return fd < 0 ? fd : sys_file_sync(fd);
-}
-
 static int store_all(struct log *log) NOT_ON(on_shard)
 {
     struct log_segment *active = log_active(log);
@@ -293,10 +324,8 @@ static int store_all(struct log *log) NOT_ON(on_shard)
     log_stem(log, active->base_offset, stem);
     if (error == 0)
         error = log_index_write(&log->index, log->dir_fd, stem);
-    bool unsynced = log->recovery_point < log->end_offset || log->was_cut;
-    for (int i = log_segment_at(log, log->recovery_point);
-         i < log->segment_count && error == 0 && unsynced; i++)
-        error = sync_segment(log, log->segments[i]);
+    if (error == 0 && (log->recovery_point < log->end_offset || log->was_cut))
+        error = sync_unflushed(log);
     if (error == 0)
         error = log_snapshot_write(log, log->end_offset);
     if (error == 0)

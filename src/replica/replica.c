@@ -142,11 +142,13 @@ static void consider_timed_flush(struct replica *replica)
 
 /* ---- appending ---- */
 
-/* Written (and synced, where that was due): answered, or left to wait for the high watermark. */
+/* Written (and synced, where that was due): answered, or left to wait for the high watermark. So
+ * does a duplicate, of which the first may not be synced yet. */
 static void append_settled(struct replica_append *append)
 {
     struct replica *replica = append->replica;
-    if (append->acks == -1 && append->log.last_offset >= replica->high_watermark) {
+    bool waits = append->acks == -1 || append->log.duplicate;
+    if (waits && append->log.last_offset >= replica->high_watermark) {
         list_add_tail(&replica->waiting_commit, &append->link);
         return;
     }
