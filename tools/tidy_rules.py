@@ -167,11 +167,12 @@ def check_macros(source):
 
 
 def check_layers(source, layers, generated):
-    """Own folder or a lower line; nobody includes sim but its tests; x_int.h stays at home."""
+    """Own folder or a lower line; nobody includes sim but tests in it; x_int.h stays at home."""
     module, path = module_of(source.path), source.path
     if module is None:
         return
-    in_world = is_test(path) and (module == "sim" or path.endswith("_sim_test.c"))
+    in_world = is_test(path) and (module == "sim" or path.endswith("_sim_test.c")
+                                  or "/test/sim_" in path)
     level = layers.get("shard" if in_world and module == "sim" else
                        "sys" if module == "sim" else module)
     if level is None:

@@ -205,6 +205,7 @@ class Layers(unittest.TestCase):
                               ("src/sim/a.c", "sys/file.h"), ("src/sim/a.c", "sim/world.h"),
                               ("src/sim/test/a_test.c", "shard/shard.h"),
                               ("src/log/test/a_sim_test.c", "sim/world.h"),
+                              ("src/log/test/sim_kit.h", "sim/world.h"),
                               ("bench/a.c", "api/api.h")):
             self.assertEqual(self.check(path, include), [], (path, include))
 
