@@ -34,7 +34,9 @@ static const uint8_t *header_bytes(struct log_scan *scan)
     int64_t left = scan->end - scan->position;
     int64_t got = read_block(scan, (size_t)MIN_OF(left, (int64_t)SCAN_BLOCK_SIZE));
     if (got < BATCH_HEADER_SIZE) {
-        scan->error = got < 0 ? (int)got : -EIO;
+        /* A header may begin in a page that is in memory and end in one that is not. */
+        int rest = scan->may_wait || left < BATCH_HEADER_SIZE ? -EIO : -EAGAIN;
+        scan->error = got < 0 ? (int)got : rest;
         return NULL;
     }
     scan->block_at = scan->position;
