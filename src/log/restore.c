@@ -57,41 +57,65 @@ static void snapshot_path(const struct log *log, int64_t offset, char *ret_path,
     (void)snprintf(ret_path, size, "%s/%020lld.snapshot", log->name, (long long)offset);
 }
 
-/* Loads the newest good snapshot at or below the end; its offset, or the log's start. */
-static int64_t load_snapshot(struct log *log, int64_t wall_ms, bool *ret_loaded)
+static int newest(const struct snapshot_list *list)
+{
+    int best = -1;
+    for (int i = 0; i < list->count; i++)
+        if (list->offsets[i] >= 0 && (best < 0 || list->offsets[i] > list->offsets[best]))
+            best = i;
+    return best;
+}
+
+/* Snapshots of what is not in the log any more go for good: were one to come back, it would be
+ * taken for one of what is appended there now. 0 or -errno. */
+static int remove_untrue(const struct log *log, int folder_fd, struct snapshot_list *list)
+    NOT_ON(on_shard)
+{
+    bool removed = false;
+    for (int i = 0; i < list->count; i++) {
+        if (list->offsets[i] <= log->end_offset)
+            continue;
+        char path[LOG_STEM_SIZE + 16];
+        snapshot_path(log, list->offsets[i], path, sizeof path);
+        int error = sys_unlink(log->dir_fd, path);
+        if (error < 0 && error != -ENOENT)
+            return error;
+        list->offsets[i] = -1;
+        removed = true;
+    }
+    return removed ? sys_dir_sync(folder_fd) : 0;
+}
+
+/* Loads the newest good snapshot at or below the end; *ret_offset is its offset, or the log's
+ * start. 0 or -errno. */
+static int load_snapshot(struct log *log, int64_t wall_ms, int64_t *ret_offset, bool *ret_loaded)
     NOT_ON(on_shard)
 {
     struct snapshot_list list = {.count = 0};
     AUTO(file_close) int fd = sys_dir_open(log->dir_fd, log->name);
     *ret_loaded = false;
-    if (fd < 0 || sys_dir_list(fd, on_name, &list) < 0)
-        return log->segments[0]->base_offset;
-    for (;;) {
-        int best = -1;
-        for (int i = 0; i < list.count; i++)
-            if (list.offsets[i] >= 0 && (best < 0 || list.offsets[i] > list.offsets[best]))
-                best = i;
-        if (best < 0)
-            return log->segments[0]->base_offset;
+    *ret_offset = log->segments[0]->base_offset;
+    int error = fd < 0 ? fd : sys_dir_list(fd, on_name, &list);
+    if (error == 0)
+        error = remove_untrue(log, fd, &list);
+    for (int best = newest(&list); best >= 0 && error == 0; best = newest(&list)) {
         int64_t offset = list.offsets[best];
         list.offsets[best] = -1;
         char path[LOG_STEM_SIZE + 16];
         snapshot_path(log, offset, path, sizeof path);
-        if (offset > log->end_offset) {
-            (void)!sys_unlink(log->dir_fd, path);
-            continue;
-        }
         char *data = NULL;
         size_t size = 0;
         if (sys_file_read_whole(log->dir_fd, path, SNAPSHOT_SIZE_MAX, &data, &size) < 0)
             continue;
         const char *fault = producers_read(&log->producers, slice_of(data, size), wall_ms);
         free(data);
-        if (fault == NULL) {
-            *ret_loaded = true;
-            return offset;
-        }
+        if (fault != NULL)
+            continue;
+        *ret_loaded = true;
+        *ret_offset = offset;
+        break;
     }
+    return error;
 }
 
 /* ---- walking batches ---- */
@@ -294,8 +318,11 @@ enum err log_restore(struct log *log, const struct log_options *options,
                      struct log_recovery *report)
 {
     bool loaded;
-    int64_t from = load_snapshot(log, options->wall_ms, &loaded);
-    enum err err = loaded ? restore_history(log, from) : ERR_NONE;
+    int64_t from;
+    int error = load_snapshot(log, options->wall_ms, &from, &loaded);
+    enum err err = error < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
+    if (err == ERR_NONE && loaded)
+        err = restore_history(log, from);
     struct walk walk = {.log = log,
                         .producers = &log->producers,
                         .from = MAX_OF(from, log->segments[0]->base_offset),
