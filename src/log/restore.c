@@ -211,25 +211,37 @@ static void take_history(struct producer *producer, const struct producer *seen)
     producer->batch_count = seen->batch_count;
 }
 
-/* Reads again what stands in front of the snapshot, in the segment that ends there. */
+/* The first of the segments up to `at` that are read again: small ones may be many. */
+static int first_read_again(const struct log *log, int at)
+{
+    int64_t size = log->segments[at]->size;
+    while (at > 0 && size + log->segments[at - 1]->size <= RESTORE_BACK_BYTES)
+        size += log->segments[--at]->size;
+    return at;
+}
+
+/* Reads again what stands in front of the snapshot, from the segment that ends there back. */
 static enum err restore_history(struct log *log, int64_t snapshot_offset) NOT_ON(on_shard)
 {
     if (log->producers.table.count == 0 || snapshot_offset <= log->segments[0]->base_offset)
         return ERR_NONE;
     struct producers seen;
     producers_init(&seen, INT64_MAX);
-    int at = log_segment_at(log, snapshot_offset - 1);
+    int last = log_segment_at(log, snapshot_offset - 1);
+    int first = first_read_again(log, last);
     struct walk walk = {.log = log,
                         .producers = &seen,
-                        .from = log->segments[at]->base_offset,
+                        .from = log->segments[first]->base_offset,
                         .to = snapshot_offset};
     int64_t position = 0;
-    if (at == log->segment_count - 1) {
+    if (last == log->segment_count - 1) {
         for (uint32_t i = 0; i < log->index.offset_count; i++)
-            if (log->segments[at]->size - log->index.offsets[i].position > RESTORE_BACK_BYTES)
+            if (log->segments[last]->size - log->index.offsets[i].position > RESTORE_BACK_BYTES)
                 position = log->index.offsets[i].position;
     }
-    enum err err = walk_segment(&walk, at, position);
+    enum err err = ERR_NONE;
+    for (int i = first; i <= last && err == ERR_NONE; i++)
+        err = walk_segment(&walk, i, i == last ? position : 0);
     for (struct hash_node *node = hash_table_next(&log->producers.table, NULL);
          node != NULL && err == ERR_NONE; node = hash_table_next(&log->producers.table, node)) {
         struct producer *producer = CONTAINER_OF(node, struct producer, node);

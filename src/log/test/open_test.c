@@ -274,11 +274,15 @@ static void send(struct log_kit *kit, int32_t sequence, bool again)
 static void five_batches_are_remembered_over_any_restart(void **state)
 {
     (void)state;
-    for (int is_clean = 0; is_clean < 2; is_clean++) {
+    for (int way = 0; way < 4; way++) {
         struct log_kit *kit = log_kit_new();
+        bool is_clean = (way & 1) != 0;
+        if ((way & 2) != 0)
+            log_kit_config(kit)->segment_bytes = 200; /* two a segment */
         assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
         for (int32_t i = 0; i < 8; i++)
             send(kit, i, false);
+        assert_int_equal(log_kit_flush(kit), ERR_NONE);
         if (is_clean)
             log_kit_close(kit);
         else
