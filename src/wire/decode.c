@@ -59,20 +59,20 @@ static uint32_t take_uvarint(struct decoder *d)
 {
     uint64_t value = 0;
     size_t size = uvarint_load(d->data + d->at, d->size - d->at, 5, &value);
-    if (size == 0 || value > UINT32_MAX) {
-        fail(d, size == 0 && d->size - d->at < 5 ? "the message ends too early"
-                                                 : "a variable-length integer is too long");
+    if (size == 0) {
+        fail(d, d->size - d->at < 5 ? "the message ends too early"
+                                    : "a variable-length integer is too long");
         return 0;
     }
     d->at += size;
-    return (uint32_t)value;
+    return (uint32_t)value; /* the bits beyond are nobody's, as in Kafka */
 }
 
-/* A length or count: -1 for null. */
+/* A length or count: anything below zero is null, as in Kafka. */
 static int64_t take_length(struct decoder *d, bool compact, size_t prefix_size)
 {
     if (compact)
-        return (int64_t)take_uvarint(d) - 1;
+        return (int32_t)(take_uvarint(d) - 1);
     const uint8_t *at = take(d, prefix_size);
     if (at == NULL)
         return 0;
@@ -85,8 +85,8 @@ static struct slice take_bytes(struct decoder *d, const struct wire_field *field
     bool is_string = field->type == WIRE_STRING;
     int64_t length = take_length(d, field_is_compact(field, d->flexible), is_string ? 2 : 4);
     if (length < 0) {
-        if (length != -1 || element || !wire_versions_have(field->nullable, d->version))
-            fail(d, "a value that must not be null is null, or a length is negative");
+        if (element || !wire_versions_have(field->nullable, d->version))
+            fail(d, "a value that must not be null is null");
         return (struct slice){0};
     }
     if (is_string && length > WIRE_STRING_SIZE_MAX) {
@@ -175,8 +175,8 @@ static void decode_array(struct decoder *d, const struct wire_field *field, uint
     if (d->fault != NULL)
         return;
     if (count < 0) {
-        if (count != -1 || !wire_versions_have(field->nullable, d->version))
-            fail(d, "a collection that must not be null is null, or its size is negative");
+        if (!wire_versions_have(field->nullable, d->version))
+            fail(d, "a collection that must not be null is null");
         *ret_count = -1;
         return;
     }

@@ -54,7 +54,7 @@ const char *frame_header_parse(struct slice frame, struct frame_header *ret_head
     };
     int16_t client_id_size = load_i16(frame.data + HEADER_FIXED_SIZE);
     struct slice rest = slice_from(frame, HEADER_FIXED_SIZE + 2);
-    if (client_id_size < -1 || (client_id_size > 0 && (size_t)client_id_size > rest.size))
+    if (client_id_size > 0 && (size_t)client_id_size > rest.size)
         return "the client id's length is wrong";
     if (client_id_size >= 0) {
         header.client_id = slice_first(rest, (size_t)client_id_size);

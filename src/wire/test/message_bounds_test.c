@@ -131,8 +131,8 @@ struct row {
 
 #define BYTES(text) (text), sizeof(text) - 1
 #define ENDS "the message ends too early"
-#define NO_NULL "a value that must not be null is null, or a length is negative"
-#define NO_NULL_ARRAY "a collection that must not be null is null, or its size is negative"
+#define NO_NULL "a value that must not be null is null"
+#define NO_NULL_ARRAY "a collection that must not be null is null"
 #define TOO_LARGE "a collection is larger than the message can hold"
 #define TOO_LONG "a variable-length integer is too long"
 #define TAG_ORDER "tagged fields are out of order or given twice"
@@ -160,13 +160,19 @@ static void lies_are_refused(void **state)
         {metadata, 0, BYTES("\x7f\xff\xff\xff\0\1a"), TOO_LARGE},
         {metadata, 0, BYTES("\xff\xff\xff\xff"), NO_NULL_ARRAY},
         {metadata, 1, BYTES("\xff\xff\xff\xff"), NULL},
-        {metadata, 1, BYTES("\xff\xff\xff\xfe"), NO_NULL_ARRAY},
+        {metadata, 0, BYTES("\xff\xff\xff\xfe"), NO_NULL_ARRAY},
+        {metadata, 1, BYTES("\xff\xff\xff\xfe"), NULL}, /* below zero is null, as in Kafka */
+        {metadata, 1, BYTES("\x80\0\0\0"), NULL},
+        {metadata, 9, BYTES("\xff\xff\xff\xff\x0f\0\0\0\0"), NULL},
+        {metadata, 9, BYTES("\xff\xff\xff\xff\x1f\0\0\0\0"), NULL},
+        {metadata, 9, BYTES("\xff\xff\xff\xff\xff\0\0\0\0\0"), TOO_LONG},
+        {metadata, 9, BYTES("\x80\x80\x80\x80\x08\0\0\0\0"), TOO_LARGE},
         /* ApiVersions v3: two compact texts and tags */
         {versions, 3, BYTES("\2a\2b\0"), NULL},
         {versions, 3, BYTES("\0\2b\0"), NO_NULL},
         {versions, 3, BYTES("\x80\x80\x80\x80\x80\1\1\0"), TOO_LONG},
-        {versions, 3, BYTES("\xff\xff\xff\xff\x7f\1\1\0"), TOO_LONG},
-        {versions, 3, BYTES("\xff\xff\xff\xff\x0f\1\1\0"), "a string is longer than 32767 bytes"},
+        {versions, 3, BYTES("\xff\xff\xff\xff\x7f\1\1\0"), NO_NULL},
+        {versions, 3, BYTES("\xff\xff\xff\xff\x07\1\1\0"), "a string is longer than 32767 bytes"},
         {versions, 3, BYTES("\x80\x80"), ENDS},
         {versions, 3, BYTES("\2a\2b\1\x63\2xy"), NULL},
         {versions, 3, BYTES("\2a\2b\1\x63\3xy"), ENDS},
