@@ -209,8 +209,26 @@ bool client_send(struct client *client, const struct client_request *request, vo
         return false;
     }
     struct slice body = exchange(client, &sent);
-    return !slice_is_null(body) &&
-           decode_answer(client, &sent, sent.version, body, ret_response);
+    return !slice_is_null(body) && decode_answer(client, &sent, sent.version, body, ret_response);
+}
+
+bool client_send_unanswered(struct client *client, const struct client_request *request)
+{
+    struct frame_header header = {.api_key = request->api_key,
+                                  .api_version = (int16_t)request->version,
+                                  .correlation_id = ++client->correlation_id,
+                                  .client_id = slice_of_text("ottla")};
+    struct client_request behind = {
+        .api_key = API_VERSIONS_KEY, .version = 0, .message = &api_versions_request_default};
+    int64_t deadline_ns = sys_mono_ns() + client->timeout_ms * 1000000;
+    struct chain out;
+    chain_init(&out, REQUEST_SIZE_MAX);
+    bool ok = encode_request(client, request, &header, &out);
+    int result = ok ? send_all(client, slice_of(out.data, out.size), deadline_ns) : 0;
+    chain_fini(&out);
+    if (result != 0)
+        return fail(client, "writing to", result);
+    return ok && !slice_is_null(exchange(client, &behind));
 }
 
 void client_pause(struct client *client, int64_t pause_ms)
@@ -254,8 +272,7 @@ static bool agree(struct client *client, struct arena *arena)
         request.version = 0;
         body = exchange(client, &request);
     }
-    if (slice_is_null(body) ||
-        !decode_answer(client, &request, request.version, body, &answer))
+    if (slice_is_null(body) || !decode_answer(client, &request, request.version, body, &answer))
         return false;
     if (answer.error_code != 0)
         return fail(client, "ApiVersions was refused by", 0);

@@ -19,7 +19,7 @@ struct client {
     struct text broker; /* "host:port" of the connection, or of the last attempt */
     struct text error;  /* one sentence about the last failure */
     struct wire_versions versions[CLIENT_APIS_MAX]; /* what the broker serves; low > high: not */
-    uint8_t *frame; /* the last answer, without its size prefix */
+    uint8_t *frame;                                 /* the last answer, without its size prefix */
     size_t frame_size;
     size_t frame_capacity;
 };
@@ -43,6 +43,9 @@ struct client_request {
 /* Sends and waits for the answer, decoded into *ret_response (the response's struct). false:
  * client->error, the connection is not to be used again. */
 MUST_USE bool client_send(struct client *, const struct client_request *, void *ret_response);
+/* Sends what has no answer, and ApiVersions behind it: when that is answered the broker has taken
+ * it. false: client->error, as when the broker ends the connection over it. */
+MUST_USE bool client_send_unanswered(struct client *, const struct client_request *);
 /* Waits before the same is asked again. */
 void client_pause(struct client *, int64_t pause_ms);
 

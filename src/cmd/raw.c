@@ -5,7 +5,9 @@
 
 #include "cmd/admin.h"
 #include "wire/json.h"
+#include "tbl/apis.h"
 #include "wire/messages.h"
+#include "wire/msg/produce_request.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -100,6 +102,12 @@ static bool connect_again(struct raw *raw, struct text *error)
     return false;
 }
 
+static bool has_no_answer(int16_t api_key, const void *message)
+{
+    const struct produce_request *produce = message;
+    return api_key == API_PRODUCE && produce->acks == 0;
+}
+
 /* Sends and prints the answer's body to raw->out. false: *error has one sentence. */
 static bool send_one(struct raw *raw, const struct raw_request *request, const json_t *body,
                      struct text *error)
@@ -121,13 +129,20 @@ static bool send_one(struct raw *raw, const struct raw_request *request, const j
                                   .version = request->version,
                                   .message = ask,
                                   .arena = &raw->arena};
-    if (!client_send(&raw->client, &sent, got)) {
+    bool unanswered = has_no_answer(request->message->number, ask);
+    if (unanswered ? !client_send_unanswered(&raw->client, &sent)
+                   : !client_send(&raw->client, &sent, got)) {
         text_printf(error, "%s", raw->client.error.data);
         client_close(&raw->client);
         raw->connected = false;
         return false;
     }
-    wire_json_print(request->answer, request->version, got, &raw->out);
+    if (!unanswered) {
+        wire_json_print(request->answer, request->version, got, &raw->out);
+        return true;
+    }
+    text_printf(&raw->out, "null");
+    console_note(raw->call->console, "Produce with acks 0 has no answer; the broker has taken it");
     return true;
 }
 
@@ -192,8 +207,9 @@ static bool run_object(struct raw *raw, const json_t *object, struct text *error
     }
     if (!read_request(api, version, &request, error))
         return false;
-    text_printf(&raw->out, "{\"api\":\"%.*s\",\"version\":%d,\"body\":",
-                (int)bare_size(request.message->name), request.message->name, request.version);
+    text_printf(&raw->out,
+                "{\"api\":\"%.*s\",\"version\":%d,\"body\":", (int)bare_size(request.message->name),
+                request.message->name, request.version);
     return send_one(raw, &request, body, error);
 }
 

@@ -58,7 +58,7 @@ class Player:
         self.raw.stdin.flush()
         answer = json.loads(self.raw.stdout.readline())
         if "error" not in answer:
-            return answer["body"]
+            return answer["body"] if answer["body"] is not None else {"$connection": "unanswered"}
         for words, name in (("ended without an answer", "closed"), ("no answer in", "unanswered")):
             if words in answer["error"]:
                 return {"$connection": name}

@@ -370,6 +370,20 @@ class Raw(Case):
         self.assertIn("no API is called None", answers[2]["error"])
         self.assertIn("has the versions", answers[4]["error"])
 
+    def test_no_answer(self):
+        """acks=0 is answered by nothing: known at once, whether it was taken or not."""
+        body = json.dumps({"acks": 0, "timeoutMs": 1000, "topicData": []}).encode()
+        result = run("raw", "Produce", "9", "--timeout", "600000", stdin=body)
+        self.assertEqual(result.code, 0)
+        self.assertIsNone(result.json())
+        self.assertIn("no answer", result.err)
+        refused = {"acks": 0, "timeoutMs": 1000, "topicData": [
+            {"name": "cli-missing", "partitionData": [{"index": 0, "records": None}]}]}
+        line = json.dumps({"api": "Produce", "version": 9, "body": refused}).encode()
+        result = run("raw", "--timeout", "600000", stdin=line)
+        self.assertEqual(result.code, 1)
+        self.assertIn("ended without an answer", json.loads(result.out)["error"])
+
     def test_mistakes(self):
         self.fails(run("raw", "Metadata"), 2, "raw: both API and VERSION")
         self.fails(run("raw", "Nothing", "1"), 2, "raw: no API is called Nothing")
