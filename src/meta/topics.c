@@ -18,6 +18,7 @@
 #define RECORDS_PER_REQUEST_MAX 10000
 #define ERROR_TEXT_MAX 4096
 #define TEXT_TOO_MANY_PARTITIONS "Excessively large number of partitions per request."
+#define TEXT_TOO_MANY_RECORDS "Unable to perform excessively large batch operation."
 
 /* One topic in the making. */
 struct creation {
@@ -98,8 +99,8 @@ static bool check_configs(struct creation *creation, struct config_layers *ret_l
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        creation->pairs[i] = (struct config_pair){.name = asked->configs[i].name,
-                                                  .value = asked->configs[i].value};
+        creation->pairs[i] =
+            (struct config_pair){.name = asked->configs[i].name, .value = asked->configs[i].value};
         if (slice_is_null(asked->configs[i].value)) {
             refuse(creation, ERR_INVALID_CONFIG,
                    arena_printf(creation->arena, "Null value not supported for topic configs: %.*s",
@@ -179,8 +180,7 @@ static int by_number(const void *a, const void *b)
 }
 
 /* The partitions that were assigned, sorted; NULL: memory is out. */
-static int32_t *partitions_of(const struct create_topics_request_topics *asked,
-                              struct arena *arena)
+static int32_t *partitions_of(const struct create_topics_request_topics *asked, struct arena *arena)
 {
     size_t count = (size_t)asked->assignments_count;
     int32_t *partitions = ARENA_ARRAY(arena, int32_t, count);
@@ -368,6 +368,7 @@ static void add_topic(struct creation *creation, struct meta_records *records, s
 
 struct described {
     struct arena *arena;
+    struct config_pairs asked; /* told as the client wrote them */
     struct create_topics_response_topics_configs *at;
     int32_t count;
     int32_t capacity;
@@ -378,9 +379,10 @@ static bool on_entry(void *context, const struct config_entry *entry)
     struct described *described = context;
     if (described->count == described->capacity)
         return false;
+    const struct config_pair *asked = config_pairs_find(described->asked, entry->name);
     described->at[described->count++] = (struct create_topics_response_topics_configs){
         .name = arena_copy(described->arena, entry->name),
-        .value = arena_copy(described->arena, entry->value),
+        .value = arena_copy(described->arena, asked != NULL ? asked->value : entry->value),
         .read_only = entry->read_only,
         .config_source = (int8_t)entry->source,
         .is_sensitive = entry->sensitive,
@@ -390,7 +392,8 @@ static bool on_entry(void *context, const struct config_entry *entry)
 
 static void describe_configs(struct creation *creation, const struct config_layers *layers)
 {
-    struct described described = {.arena = creation->arena, .capacity = 128};
+    struct described described = {
+        .arena = creation->arena, .asked = layers->topic, .capacity = 128};
     described.at = ARENA_ARRAY(creation->arena, struct create_topics_response_topics_configs,
                                (size_t)described.capacity);
     if (creation->version < 5 || described.at == NULL)
@@ -417,9 +420,11 @@ static void create_one(struct creation *creation, struct meta_records *records)
     if (!(manual ? check_assignments(creation, &partitions, &factor)
                  : check_counts(creation, &partitions, &factor)))
         return;
-    int64_t after = records->count + (int64_t)partitions + 2;
+    int64_t after = records->count + (int64_t)partitions + 1;
     if (after > RECORDS_PER_REQUEST_MAX) {
-        refuse(creation, ERR_POLICY_VIOLATION, TEXT_TOO_MANY_PARTITIONS);
+        refuse(creation, ERR_POLICY_VIOLATION,
+               partitions > RECORDS_PER_REQUEST_MAX ? TEXT_TOO_MANY_PARTITIONS
+                                                    : TEXT_TOO_MANY_RECORDS);
         return;
     }
     struct uuid id = random_topic_id();
