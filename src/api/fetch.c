@@ -11,8 +11,9 @@
 #include "config/node.h"
 #include "replica/set.h"
 
-/* Aborted transactions of one partition that an answer lists. */
-#define ABORTED_MAX 10000
+#include <stdlib.h>
+
+#define VERSION_TOPIC_IDS 13
 
 static struct fetch *fetch_of(struct api_gather *gather)
 {
@@ -35,6 +36,39 @@ static void part_finish(struct fetch_part *part)
     api_part_done(part->there, &part->part);
 }
 
+static void part_tell(struct fetch_part *part, const struct replica *replica)
+{
+    part->high_watermark = replica->high_watermark;
+    part->last_stable_offset = replica_last_stable_offset(replica);
+    part->log_start_offset = log_start_offset(replica->log);
+}
+
+/* The list is the log's, which only this shard may look at. false: memory is out, and records that
+ * were taken back would pass for good ones. */
+static bool list_aborted(struct fetch_part *part)
+{
+    const struct log *log = part->replica->log;
+    int64_t from = part->read.offset;
+    int64_t to = part->read.bound;
+    if (!part->fetch->read_committed || part->read.range.size == 0)
+        return true;
+    int count = log_aborted_list(log, from, to, NULL, 0);
+    if (count == 0)
+        return true;
+    part->aborted = calloc((size_t)count, sizeof *part->aborted);
+    if (part->aborted == NULL)
+        return false;
+    part->aborted_count = log_aborted_list(log, from, to, part->aborted, count);
+    return true;
+}
+
+static void forget_aborted(struct fetch_part *part)
+{
+    free(part->aborted);
+    part->aborted = NULL;
+    part->aborted_count = 0;
+}
+
 static void on_read(struct log_read *read)
 {
     role_now_on_shard();
@@ -42,15 +76,14 @@ static void on_read(struct log_read *read)
     struct replica *replica = part->replica;
     if (read->err != ERR_NONE) {
         part_fail(part, read->err);
+    } else if (!list_aborted(part)) {
+        if (read->range.handle != NULL)
+            log_handle_unref(read->range.handle);
+        part_fail(part, ERR_UNKNOWN_SERVER_ERROR);
     } else {
         part->range = read->range;
-        part->high_watermark = replica->high_watermark;
-        part->last_stable_offset = replica_last_stable_offset(replica);
-        part->log_start_offset = log_start_offset(replica->log);
         part->bound = read->bound;
-        if (part->fetch->read_committed && part->range.size > 0)
-            part->aborted_count =
-                log_aborted_list(replica->log, read->offset, read->bound, NULL, 0);
+        part_tell(part, replica);
     }
     replica_end(replica);
     part_finish(part);
@@ -68,7 +101,7 @@ static enum err check_epoch(const struct fetch_part *part, const struct replica 
 static enum err check_last_epoch(const struct fetch_part *part, const struct replica *replica)
 {
     int32_t last = part->interest->last_fetched_epoch;
-    bool known = last < 0 || log_epoch_end(replica->log, last).epoch >= 0;
+    bool known = last < 0 || replica_epoch_end(replica, last).epoch >= 0;
     return known ? ERR_NONE : ERR_OFFSET_OUT_OF_RANGE;
 }
 
@@ -78,7 +111,7 @@ static bool diverges(struct fetch_part *part, const struct replica *replica)
     int32_t last = part->interest->last_fetched_epoch;
     if (last < 0)
         return false;
-    struct log_epoch_end end = log_epoch_end(replica->log, last);
+    struct log_epoch_end end = replica_epoch_end(replica, last);
     if (end.epoch == last && end.end_offset >= part->interest->fetch_offset)
         return false;
     part->diverging = end;
@@ -103,10 +136,14 @@ static void part_read(struct fetch_part *part)
         return;
     }
     part->replica = replica;
-    bool diverged = diverges(part, replica);
+    if (diverges(part, replica)) {
+        part_tell(part, replica); /* its offset is none of this log's */
+        part_finish(part);
+        return;
+    }
     part->read = (struct log_read){
         .offset = part->interest->fetch_offset,
-        .bound = diverged ? 0 : replica_read_bound(replica, part->fetch->read_committed),
+        .bound = replica_read_bound(replica, part->fetch->read_committed),
         .size_max = MAX_OF(part->interest->size_max, 0),
         .at_least_one = true,
         .on_done = on_read,
@@ -126,7 +163,7 @@ static void run_part(struct api_shard *there, struct api_part *api_part)
     part->there = there;
     part->replica = NULL;
     part->err = ERR_NONE;
-    part->aborted_count = 0;
+    forget_aborted(part);
     part->diverging = (struct log_epoch_end){.epoch = -1, .end_offset = -1};
     part->range = (struct log_range){0};
     replica_waiter_init(&part->waiter, on_open);
@@ -175,22 +212,18 @@ static void fill_aborted(struct fetch *fetch, const struct fetch_part *part,
     struct arena *arena = &fetch->request->arena;
     bool unknown = part->err == ERR_UNKNOWN_TOPIC_ID || part->err == ERR_UNKNOWN_TOPIC_OR_PARTITION;
     answer->aborted_transactions_count = fetch->read_committed || unknown ? 0 : -1;
-    /* The list is the log's; only its own shard may look at it. */
-    int count = MIN_OF(part->aborted_count, ABORTED_MAX);
-    if (count == 0 || part->there != fetch->request->here)
+    int count = part->aborted_count;
+    if (count == 0)
         return;
-    struct log_aborted *aborted = ARENA_ARRAY(arena, struct log_aborted, (size_t)count);
-    answer->aborted_transactions =
-        ARENA_ARRAY(arena, struct fetch_response_responses_partitions_aborted_transactions,
-                    (size_t)count);
-    if (aborted == NULL || answer->aborted_transactions == NULL)
-        return;
-    (void)log_aborted_list(part->replica->log, part->interest->fetch_offset, part->bound, aborted,
-                           count);
+    answer->aborted_transactions = ARENA_ARRAY(
+        arena, struct fetch_response_responses_partitions_aborted_transactions, (size_t)count);
+    if (answer->aborted_transactions == NULL)
+        return; /* which fails the whole answer */
     for (int i = 0; i < count; i++)
         answer->aborted_transactions[i] =
             (struct fetch_response_responses_partitions_aborted_transactions){
-                .producer_id = aborted[i].producer_id, .first_offset = aborted[i].first_offset};
+                .producer_id = part->aborted[i].producer_id,
+                .first_offset = part->aborted[i].first_offset};
     answer->aborted_transactions_count = count;
 }
 
@@ -237,8 +270,7 @@ static void fill_partition(struct fetch *fetch, struct fetch_part *part,
     part->range = (struct log_range){0};
 }
 
-static bool same_topic(const struct fetch_part *part,
-                       const struct fetch_response_responses *answer)
+static bool same_topic(const struct fetch_part *part, const struct fetch_response_responses *answer)
 {
     return uuid_equal(part->interest->topic_id, answer->topic_id) &&
            slice_equal(part->interest->topic, answer->topic);
@@ -253,9 +285,27 @@ static bool must_answer(struct fetch *fetch, struct fetch_part *part)
         .has_records = part->range.size > 0,
         .has_error = part->err != ERR_NONE,
         .has_diverging_epoch = part->diverging.epoch >= 0,
+        /* So that one busy partition does not fill every answer. */
+        .goes_last = fetch->plan.incremental ? part->range.size > 0 : part->unknown,
     };
     bool changed = fetch_interest_answer(fetch->plan.session, part->interest, &answered);
     return changed || !fetch->plan.incremental;
+}
+
+/* Neighbours of one topic stand together. */
+static struct fetch_response_responses_partitions *next_answer(
+    struct fetch_response *response, const struct fetch_part *part,
+    struct fetch_response_responses_partitions *free_partitions)
+{
+    struct fetch_response_responses *topic =
+        response->responses_count > 0 ? &response->responses[response->responses_count - 1] : NULL;
+    if (topic == NULL || !same_topic(part, topic)) {
+        topic = &response->responses[response->responses_count++];
+        *topic = (struct fetch_response_responses){.topic = part->interest->topic,
+                                                   .topic_id = part->interest->topic_id,
+                                                   .partitions = free_partitions};
+    }
+    return &topic->partitions[topic->partitions_count++];
 }
 
 static void fill_response(struct fetch *fetch, struct fetch_response *response)
@@ -266,23 +316,16 @@ static void fill_response(struct fetch *fetch, struct fetch_response *response)
         ARENA_ARRAY(arena, struct fetch_response_responses, count);
     struct fetch_response_responses_partitions *partitions =
         ARENA_ARRAY(arena, struct fetch_response_responses_partitions, count);
-    struct fetch_response_responses *topic = NULL;
     if (arena->failed)
         return;
     response->responses = topics;
-    for (int32_t i = 0; i < fetch->part_count; i++) {
-        struct fetch_part *part = &fetch->parts[i];
-        if (!must_answer(fetch, part))
-            continue;
-        if (topic == NULL || !same_topic(part, topic)) {
-            topic = &topics[response->responses_count++];
-            *topic = (struct fetch_response_responses){.topic = part->interest->topic,
-                                                       .topic_id = part->interest->topic_id,
-                                                       .partitions = partitions};
+    response->responses_count = 0;
+    for (int unknown = 0; unknown <= 1; unknown++)
+        for (int32_t i = 0; i < fetch->part_count; i++) {
+            struct fetch_part *part = &fetch->parts[i];
+            if (part->unknown == (unknown == 1) && must_answer(fetch, part))
+                fill_partition(fetch, part, next_answer(response, part, partitions++));
         }
-        topic->partitions_count++;
-        fill_partition(fetch, part, partitions++);
-    }
 }
 
 static void answer(struct fetch *fetch)
@@ -295,8 +338,10 @@ static void answer(struct fetch *fetch)
     for (int32_t i = 0; i < fetch->part_count && request->client == NULL; i++)
         drop_range(fetch, &fetch->parts[i]);
     fill_response(fetch, &response);
-    for (int32_t i = 0; i < fetch->part_count; i++)
+    for (int32_t i = 0; i < fetch->part_count; i++) {
         drop_range(fetch, &fetch->parts[i]);
+        forget_aborted(&fetch->parts[i]);
+    }
     struct fetch_session *session = fetch->plan.session;
     if (request->arena.failed)
         api_request_fail(request, "memory for the answer is out");
@@ -386,6 +431,7 @@ static bool make_parts(struct fetch *fetch)
         enum err err = find_partition(fetch, part);
         if (err != ERR_NONE) {
             part_fail(part, err);
+            part->unknown = err != ERR_NOT_LEADER_OR_FOLLOWER;
             continue;
         }
         int shard = replica_shard_of(part->topic_id, part->interest->partition, shards);
@@ -405,10 +451,55 @@ static void refuse(struct api_request *request, enum err err)
         api_request_fail(request, "a fetch without sessions has no error of its own");
 }
 
+static void fill_refused_topic(struct api_request *request,
+                               const struct fetch_request_topics *asked, enum err err,
+                               struct fetch_response_responses *answer)
+{
+    size_t count = (size_t)MAX_OF(asked->partitions_count, 0);
+    *answer = (struct fetch_response_responses){.topic = asked->topic, .topic_id = asked->topic_id};
+    answer->partitions =
+        ARENA_ARRAY(&request->arena, struct fetch_response_responses_partitions, count);
+    for (size_t i = 0; answer->partitions != NULL && i < count; i++) {
+        struct fetch_response_responses_partitions *one = &answer->partitions[i];
+        *one = fetch_response_responses_partitions_default;
+        one->partition_index = asked->partitions[i].partition;
+        one->error_code = (int16_t)err;
+        one->high_watermark = -1;
+        one->aborted_transactions_count = 0;
+        one->records.bytes = slice_of_text("");
+        answer->partitions_count++;
+    }
+}
+
+/* The error on everything that was asked for; with topic ids it stands for them all. */
+static void refuse_all(struct api_request *request, enum err err)
+{
+    const struct fetch_request *message = API_MESSAGE(request, fetch_request);
+    struct fetch_response response = fetch_response_default;
+    size_t count = request->header.api_version < VERSION_TOPIC_IDS
+                       ? (size_t)MAX_OF(message->topics_count, 0)
+                       : 0;
+    response.error_code = (int16_t)err;
+    response.session_id = message->session_id;
+    response.responses_count = 0;
+    response.responses = ARENA_ARRAY(&request->arena, struct fetch_response_responses, count);
+    for (size_t i = 0; i < count && !request->arena.failed; i++)
+        fill_refused_topic(request, &message->topics[i], err,
+                           &response.responses[response.responses_count++]);
+    if (request->arena.failed)
+        api_request_fail(request, "memory for the answer is out");
+    else
+        api_request_answer(request, &response);
+}
+
 void api_handle_fetch(struct api_request *request)
 {
     role_now_on_shard();
     const struct fetch_request *message = API_MESSAGE(request, fetch_request);
+    if (message->isolation_level < 0 || message->isolation_level > 1) {
+        refuse_all(request, ERR_INVALID_REQUEST);
+        return;
+    }
     struct fetch *fetch = API_NEW(request, struct fetch);
     if (fetch == NULL) {
         api_request_fail(request, "memory is out");
@@ -417,7 +508,7 @@ void api_handle_fetch(struct api_request *request)
     struct shard *shard = request->here->shard;
     struct fetch_plan_input input = {
         .request = message,
-        .uses_topic_ids = request->header.api_version >= 13,
+        .uses_topic_ids = request->header.api_version >= VERSION_TOPIC_IDS,
         .now_ms = shard_now_ms(shard),
         .random = prng_next(shard_prng(shard)),
     };
@@ -427,8 +518,8 @@ void api_handle_fetch(struct api_request *request)
         refuse(request, fetch->plan.error);
         return;
     }
-    int32_t replica_id = request->header.api_version >= 15 ? message->replica_state.replica_id
-                                                           : message->replica_id;
+    int32_t replica_id =
+        request->header.api_version >= 15 ? message->replica_state.replica_id : message->replica_id;
     fetch->is_replica = replica_id >= 0;
     fetch->read_committed = message->isolation_level == 1;
     fetch->size_max = MIN_OF(message->max_bytes, request->here->config->fetch_max_bytes);

@@ -23,12 +23,14 @@ struct fetch_part {
     struct fetch_perch *perch;
     struct log_read read;
     enum err err;
+    bool unknown; /* what it names is not there: answered behind the others, as in Kafka */
     struct log_range range;
     struct log_epoch_end diverging; /* epoch -1: none */
     int64_t bound;
     int64_t high_watermark;
     int64_t last_stable_offset;
     int64_t log_start_offset;
+    struct log_aborted *aborted; /* heap memory: made on the partition's shard, told on the other */
     int aborted_count;
 };
 

@@ -52,8 +52,7 @@ static bool key_matches(const struct hash_node *node, const void *wanted)
 {
     const struct fetch_interest *interest = CONTAINER_OF(node, const struct fetch_interest, node);
     const struct interest_key *key = wanted;
-    return interest->partition == key->partition &&
-           uuid_equal(interest->topic_id, key->topic_id) &&
+    return interest->partition == key->partition && uuid_equal(interest->topic_id, key->topic_id) &&
            slice_equal(interest->topic, key->topic);
 }
 
@@ -212,10 +211,10 @@ static void take_forgotten(struct fetch_session *session, const struct fetch_req
         const struct fetch_request_forgotten_topics_data *topic =
             &request->forgotten_topics_data[i];
         for (int32_t j = 0; j < topic->partitions_count; j++) {
-            struct interest_key key = {
-                .topic = session->uses_topic_ids ? slice_of("", 0) : topic->topic,
-                .topic_id = topic->topic_id,
-                .partition = topic->partitions[j]};
+            struct interest_key key = {.topic =
+                                           session->uses_topic_ids ? slice_of("", 0) : topic->topic,
+                                       .topic_id = topic->topic_id,
+                                       .partition = topic->partitions[j]};
             struct fetch_interest *interest = interest_find(session, &key);
             if (interest != NULL)
                 interest_drop(session, interest);
@@ -238,7 +237,7 @@ static void plan_full(struct fetch_session_cache *cache, const struct fetch_plan
         *plan = (struct fetch_plan){.error = ERR_UNKNOWN_SERVER_ERROR};
         return;
     }
-    if (request->session_epoch == FETCH_EPOCH_FULL && !list_is_empty(&plan->session->interests))
+    if (request->session_epoch == FETCH_EPOCH_FULL)
         session_keep(cache, plan->session, input);
 }
 
@@ -299,8 +298,7 @@ bool fetch_interest_answer(struct fetch_session *session, struct fetch_interest 
                 interest->answered_log_start_offset != answered->log_start_offset;
     interest->answered_high_watermark = answered->has_error ? -1 : answered->high_watermark;
     interest->answered_log_start_offset = answered->log_start_offset;
-    if (answered->has_records) {
-        /* Behind the others, so that one busy partition does not fill every answer. */
+    if (answered->goes_last) {
         list_remove(&interest->link);
         list_add_tail(&session->interests, &interest->link);
     }

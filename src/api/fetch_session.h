@@ -12,7 +12,7 @@
 
 #define FETCH_SESSION_NONE 0
 /* Session epochs of a request. */
-#define FETCH_EPOCH_FULL 0    /* start a session; all partitions are in the request */
+#define FETCH_EPOCH_FULL 0     /* start a session; all partitions are in the request */
 #define FETCH_EPOCH_FINAL (-1) /* no session; end the one named */
 
 struct fetch_session_cache;
@@ -28,7 +28,7 @@ struct fetch_interest {
     int32_t last_fetched_epoch;
     int32_t size_max;
     int64_t fetch_offset;
-    int64_t answered_high_watermark;   /* -1: never answered */
+    int64_t answered_high_watermark; /* -1: never answered */
     int64_t answered_log_start_offset;
     bool answered_error;
 };
@@ -39,7 +39,7 @@ struct fetch_session {
     int32_t id;            /* FETCH_SESSION_NONE: nobody keeps it */
     int32_t epoch;         /* that the next request must carry */
     bool uses_topic_ids;
-    int64_t used_ms;       /* monotonic */
+    int64_t used_ms; /* monotonic */
     struct list interests;
     struct hash_table table;
     int references; /* the cache and each request under way */
@@ -49,7 +49,7 @@ struct fetch_request;
 
 /* How a request is to be answered. */
 struct fetch_plan {
-    enum err error; /* of the whole request: nothing is fetched */
+    enum err error;                /* of the whole request: nothing is fetched */
     struct fetch_session *session; /* one reference; NULL on error */
     bool incremental;              /* answer only what changed */
 };
@@ -77,6 +77,7 @@ struct fetch_answered {
     bool has_records;
     bool has_error;
     bool has_diverging_epoch;
+    bool goes_last; /* from now on behind the session's other partitions */
 };
 bool fetch_interest_answer(struct fetch_session *, struct fetch_interest *,
                            const struct fetch_answered *);

@@ -28,7 +28,7 @@ static enum err check(const struct epoch_part *part, const struct replica *repli
 {
     enum err err = replica == NULL ? ERR_NOT_LEADER_OR_FOLLOWER : replica_check(replica);
     int32_t epoch = part->current_leader_epoch;
-    if (err != ERR_NONE || epoch < 0 || epoch == replica->leader_epoch)
+    if (err != ERR_NONE || epoch == -1 || epoch == replica->leader_epoch)
         return err;
     return epoch < replica->leader_epoch ? ERR_FENCED_LEADER_EPOCH : ERR_UNKNOWN_LEADER_EPOCH;
 }
@@ -43,10 +43,7 @@ static void look_up(struct epoch_part *part)
     enum err err = check(part, replica);
     part->answer->error_code = (int16_t)err;
     if (err == ERR_NONE) {
-        struct log_epoch_end end = log_epoch_end(replica->log, part->asked_epoch);
-        if (part->asked_epoch == replica->leader_epoch)
-            end = (struct log_epoch_end){.epoch = part->asked_epoch,
-                                         .end_offset = log_end_offset(replica->log)};
+        struct log_epoch_end end = replica_epoch_end(replica, part->asked_epoch);
         part->answer->leader_epoch = end.epoch;
         part->answer->end_offset = end.end_offset;
     }
@@ -114,8 +111,8 @@ void api_handle_offset_for_leader_epoch(struct api_request *request)
         API_MESSAGE(request, offset_for_leader_epoch_request);
     struct epoch_state *state = API_NEW(request, struct epoch_state);
     struct arena *arena = &request->arena;
-    bool fine = state != NULL &&
-                api_gather_init(&state->gather, request->here, arena, run_part, on_done);
+    bool fine =
+        state != NULL && api_gather_init(&state->gather, request->here, arena, run_part, on_done);
     if (fine) {
         state->request = request;
         state->response = offset_for_leader_epoch_response_default;

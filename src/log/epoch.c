@@ -23,14 +23,13 @@ bool log_epochs_assign(struct log_epochs *epochs, struct log_epoch entry)
         return true;
     if (epochs->count > 0 && epochs->entries[epochs->count - 1].epoch == entry.epoch)
         return true;
-    while (epochs->count > 0 && (epochs->entries[epochs->count - 1].epoch >= entry.epoch ||
-                                 epochs->entries[epochs->count - 1].start_offset >=
-                                     entry.start_offset))
+    while (epochs->count > 0 &&
+           (epochs->entries[epochs->count - 1].epoch >= entry.epoch ||
+            epochs->entries[epochs->count - 1].start_offset >= entry.start_offset))
         epochs->count--;
     if (epochs->count == epochs->capacity) {
         int capacity = epochs->capacity > 0 ? epochs->capacity * 2 : 4;
-        struct log_epoch *entries =
-            realloc(epochs->entries, (size_t)capacity * sizeof *entries);
+        struct log_epoch *entries = realloc(epochs->entries, (size_t)capacity * sizeof *entries);
         if (entries == NULL)
             return false;
         epochs->entries = entries;
@@ -65,7 +64,7 @@ int32_t log_epochs_at(const struct log_epochs *epochs, int64_t offset)
 struct log_epoch log_epochs_end(const struct log_epochs *epochs, int32_t epoch, int64_t end_offset)
 {
     int32_t latest = log_epochs_latest(epochs);
-    if (epoch < 0 || latest < 0 || epoch > latest)
+    if (epoch == -1 || latest < 0 || epoch > latest)
         return (struct log_epoch){.epoch = -1, .start_offset = -1};
     if (epoch == latest)
         return (struct log_epoch){.epoch = epoch, .start_offset = end_offset};
@@ -97,8 +96,8 @@ bool log_epochs_read(struct log_epochs *epochs, struct slice text)
     for (int64_t i = 0; i < count; i++) {
         int64_t epoch;
         int64_t offset;
-        if (!checkpoint_number(&rest, &epoch) || !checkpoint_number(&rest, &offset) ||
-            epoch < 0 || epoch > INT32_MAX || offset < 0)
+        if (!checkpoint_number(&rest, &epoch) || !checkpoint_number(&rest, &offset) || epoch < 0 ||
+            epoch > INT32_MAX || offset < 0)
             return false;
         struct log_epoch entry = {.epoch = (int32_t)epoch, .start_offset = offset};
         if (!log_epochs_assign(epochs, entry))

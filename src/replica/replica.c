@@ -62,8 +62,7 @@ void replica_wake_all(struct replica *replica)
     list_move_all(&replica->waiting_commit, &now);
     struct list *node;
     while ((node = list_take_first(&now)) != NULL)
-        append_finish(CONTAINER_OF(node, struct replica_append, link),
-                      ERR_NOT_LEADER_OR_FOLLOWER);
+        append_finish(CONTAINER_OF(node, struct replica_append, link), ERR_NOT_LEADER_OR_FOLLOWER);
     wake(&replica->waiting_open);
     wake(&replica->waiting_data);
 }
@@ -224,6 +223,20 @@ int64_t replica_last_stable_offset(const struct replica *replica)
 int64_t replica_read_bound(const struct replica *replica, bool read_committed)
 {
     return read_committed ? replica_last_stable_offset(replica) : replica->high_watermark;
+}
+
+struct log_epoch_end replica_epoch_end(const struct replica *replica, int32_t epoch)
+{
+    int32_t latest = log_latest_epoch(replica->log);
+    struct log_epoch_end end = {.epoch = epoch, .end_offset = log_end_offset(replica->log)};
+    if (epoch == -1 || epoch > replica->leader_epoch)
+        return (struct log_epoch_end){.epoch = -1, .end_offset = -1};
+    if (epoch == replica->leader_epoch || latest < 0)
+        return end;
+    if (epoch <= latest)
+        return log_epoch_end(replica->log, epoch);
+    end.epoch = latest;
+    return end;
 }
 
 void replica_begin(struct replica *replica)

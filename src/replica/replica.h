@@ -36,9 +36,9 @@ struct replica {
     int64_t unflushed_records;
     int operations; /* appends, reads and searches under way */
 
-    struct list waiting_open;   /* replica_waiter */
-    struct list waiting_data;   /* replica_waiter */
-    struct list waiting_commit; /* replica_append, by offset */
+    struct list waiting_open;       /* replica_waiter */
+    struct list waiting_data;       /* replica_waiter */
+    struct list waiting_commit;     /* replica_append, by offset */
     struct shard_timer flush_timer; /* flush.ms */
     struct log_flush timed_flush;
     bool timed_flush_runs;
@@ -95,6 +95,10 @@ void replica_append(struct replica *, struct replica_append *) ON(on_shard);
  * stable offset. */
 int64_t replica_read_bound(const struct replica *, bool read_committed);
 int64_t replica_last_stable_offset(const struct replica *);
+
+/* Where a leader epoch ended (KIP-101), as Kafka tells it: the epoch that leads counts before its
+ * first record, and one older than all that is left ended where that begins. {-1, -1}: none. */
+struct log_epoch_end replica_epoch_end(const struct replica *, int32_t epoch);
 
 /* Brackets around reads and searches: a replica with some under way is not closed. */
 void replica_begin(struct replica *);
