@@ -12,10 +12,10 @@
 enum {
     LATEST = -1,
     EARLIEST = -2,
-    MAX_TIMESTAMP = -3,        /* version 7 */
-    EARLIEST_LOCAL = -4,       /* version 8 */
-    LATEST_TIERED = -5,        /* version 9 */
-    EARLIEST_PENDING = -6,     /* version 11 */
+    MAX_TIMESTAMP = -3,    /* version 7 */
+    EARLIEST_LOCAL = -4,   /* version 8 */
+    LATEST_TIERED = -5,    /* version 9 */
+    EARLIEST_PENDING = -6, /* version 11 */
 };
 
 struct list_offsets;
@@ -38,6 +38,7 @@ struct list_offsets {
     struct api_request *request;
     struct list_offsets_response response;
     bool read_committed;
+    bool senseless; /* an isolation level that does not exist: nothing is looked up */
 };
 
 static void finish(struct offset_part *part, enum err err)
@@ -82,7 +83,7 @@ static void search(struct offset_part *part)
 
 static enum err check_epoch(const struct offset_part *part, const struct replica *replica)
 {
-    if (part->leader_epoch < 0 || part->leader_epoch == replica->leader_epoch)
+    if (part->leader_epoch == -1 || part->leader_epoch == replica->leader_epoch)
         return ERR_NONE;
     return part->leader_epoch < replica->leader_epoch ? ERR_FENCED_LEADER_EPOCH
                                                       : ERR_UNKNOWN_LEADER_EPOCH;
@@ -186,10 +187,10 @@ static enum repetition *repetitions(const struct list_offsets_request *message, 
     size_t at = 0;
     for (int32_t i = 0; i < message->topics_count; i++)
         for (int32_t j = 0; j < message->topics[i].partitions_count; j++, at++)
-            all[at] = (struct asked_part){
-                .topic = message->topics[i].name,
-                .partition = message->topics[i].partitions[j].partition_index,
-                .place = (int32_t)at};
+            all[at] =
+                (struct asked_part){.topic = message->topics[i].name,
+                                    .partition = message->topics[i].partitions[j].partition_index,
+                                    .place = (int32_t)at};
     qsort(all, count, sizeof all[0], by_name);
     for (size_t i = 1; i < count; i++) {
         if (!same_part(&all[i - 1], &all[i]))
@@ -206,10 +207,8 @@ static bool is_supported(int64_t timestamp, int version)
     static const struct {
         int64_t timestamp;
         int version;
-    } since[] = {{MAX_TIMESTAMP, 7},
-                 {EARLIEST_LOCAL, 8},
-                 {LATEST_TIERED, 9},
-                 {EARLIEST_PENDING, 11}};
+    } since[] = {
+        {MAX_TIMESTAMP, 7}, {EARLIEST_LOCAL, 8}, {LATEST_TIERED, 9}, {EARLIEST_PENDING, 11}};
     for (size_t i = 0; i < COUNT_OF(since); i++)
         if (since[i].timestamp == timestamp)
             return version >= since[i].version;
@@ -220,10 +219,10 @@ static bool is_supported(int64_t timestamp, int version)
 static enum err check_part(const struct list_offsets *state, const struct meta_topic *topic,
                            const struct offset_part *part)
 {
-    if (topic == NULL || meta_topic_partition(topic, part->answer->partition_index) == NULL)
-        return ERR_UNKNOWN_TOPIC_OR_PARTITION;
     if (!is_supported(part->timestamp, state->request->header.api_version))
         return ERR_UNSUPPORTED_VERSION;
+    if (topic == NULL || meta_topic_partition(topic, part->answer->partition_index) == NULL)
+        return ERR_UNKNOWN_TOPIC_OR_PARTITION;
     return ERR_NONE;
 }
 
@@ -232,7 +231,8 @@ static bool add_part(struct list_offsets *state, struct offset_part *part,
                      const struct meta_topic *topic, bool repeated)
 {
     struct api_request *request = state->request;
-    enum err err = repeated ? ERR_INVALID_REQUEST : check_part(state, topic, part);
+    enum err err =
+        repeated || state->senseless ? ERR_INVALID_REQUEST : check_part(state, topic, part);
     part->answer->error_code = (int16_t)err;
     if (err != ERR_NONE)
         return true;
@@ -276,9 +276,13 @@ static bool add_topics(struct list_offsets *state, const struct list_offsets_req
 {
     const enum repetition *next = repetitions(message, &state->request->arena);
     bool fine = next != NULL;
-    for (int32_t i = 0; fine && i < state->response.topics_count; i++) {
-        fine = add_topic(state, &message->topics[i], &state->response.topics[i], next);
-        next += MAX_OF(message->topics[i].partitions_count, 0);
+    for (int32_t i = 0; fine && i < message->topics_count; i++) {
+        const struct list_offsets_request_topics *topic = &message->topics[i];
+        if (topic->partitions_count <= 0)
+            continue;
+        fine =
+            add_topic(state, topic, &state->response.topics[state->response.topics_count++], next);
+        next += topic->partitions_count;
     }
     return fine;
 }
@@ -288,15 +292,16 @@ void api_handle_list_offsets(struct api_request *request)
     const struct list_offsets_request *message = API_MESSAGE(request, list_offsets_request);
     struct list_offsets *state = API_NEW(request, struct list_offsets);
     struct arena *arena = &request->arena;
-    bool fine = state != NULL &&
-                api_gather_init(&state->gather, request->here, arena, run_part, on_done);
+    bool fine =
+        state != NULL && api_gather_init(&state->gather, request->here, arena, run_part, on_done);
     if (fine) {
         state->request = request;
         state->read_committed = message->isolation_level == 1;
+        state->senseless = message->isolation_level < 0 || message->isolation_level > 1;
         state->response = list_offsets_response_default;
-        state->response.topics_count = MAX_OF(message->topics_count, 0);
+        state->response.topics_count = 0;
         state->response.topics = ARENA_ARRAY(arena, struct list_offsets_response_topics,
-                                             (size_t)state->response.topics_count);
+                                             (size_t)MAX_OF(message->topics_count, 0));
         fine = !arena->failed;
     }
     if (fine && add_topics(state, message))
