@@ -1,7 +1,10 @@
 /* The sentences are Kafka's own, since clients log them and people search for them. */
 #include "api/batch_refusal.h"
 
+#include "base/bytes.h"
+
 #define RECORD_ERRORS_SHOWN 3
+#define RECORD_OVERHEAD_MIN 14 /* of a message of format 0, the smallest there was */
 
 bool batch_refusal_tells_log_start(const struct batch_refusal *refusal)
 {
@@ -75,23 +78,32 @@ static bool tell_records(const struct batch_refusal *refusal, struct arena *aren
     return true;
 }
 
-static const char *
-first_records(const struct batch_refusal *refusal, struct arena *arena,
-              const struct produce_response_responses_partition_responses *answer)
+static const char *first_records(
+    const struct batch_refusal *refusal, struct arena *arena,
+    const struct produce_response_responses_partition_responses *answer)
 {
     const char *list = "";
     int32_t shown = MIN_OF(answer->record_errors_count, RECORD_ERRORS_SHOWN);
     for (int32_t i = 0; i < shown && list != NULL; i++)
-        list = arena_printf(
-            arena, "%s%sRecordError(batchIndex=%d, message='%.*s')", list, i > 0 ? ", " : "",
-            answer->record_errors[i].batch_index,
-            SLICE_ARG(answer->record_errors[i].batch_index_error_message));
+        list = arena_printf(arena, "%s%sRecordError(batchIndex=%d, message='%.*s')", list,
+                            i > 0 ? ", " : "", answer->record_errors[i].batch_index,
+                            SLICE_ARG(answer->record_errors[i].batch_index_error_message));
     if (list == NULL)
         return NULL;
     return arena_printf(arena,
                         "One or more records have been rejected due to %d record errors in total, "
                         "and only showing the first three errors at most: [%s]",
                         refusal->verdict->record_error_count, list);
+}
+
+/* NULL: Kafka says nothing of it. */
+static const char *frame_text(const struct batch_refusal *refusal, struct arena *arena)
+{
+    int32_t size = load_i32(refusal->payload.data + BATCH_AT_LENGTH);
+    if (size >= RECORD_OVERHEAD_MIN)
+        return NULL;
+    return arena_printf(arena, "Record size %d is less than the minimum record overhead (%d)", size,
+                        RECORD_OVERHEAD_MIN);
 }
 
 void batch_refusal_tell(const struct batch_refusal *refusal, struct arena *arena,
@@ -105,6 +117,8 @@ void batch_refusal_tell(const struct batch_refusal *refusal, struct arena *arena
         message = verdict->fault == BATCH_FAULT_TIMESTAMP
                       ? "One or more records have been rejected due to invalid timestamp"
                       : first_records(refusal, arena, answer);
+    } else if (verdict->fault == BATCH_FAULT_FRAME && verdict->err == ERR_CORRUPT_MESSAGE) {
+        message = frame_text(refusal, arena);
     } else if (verdict->fault == BATCH_FAULT_MAGIC && verdict->err == ERR_CORRUPT_MESSAGE) {
         message = arena_printf(arena, "Invalid magic found in record: %d",
                                (int8_t)refusal->payload.data[BATCH_AT_MAGIC]);

@@ -44,9 +44,9 @@ struct produce_part {
     /* the slower path */
     struct shard_job job;
     struct arena job_arena; /* what its verdict points to, until the answer has it */
-    uint8_t *rebuilt; /* heap memory; NULL: the batch is appended from the request's buffer */
-    bool settled;     /* the answer stands: nothing is appended */
-    bool rejected;    /* settled, but the answer tells the log's start, which its shard knows */
+    uint8_t *rebuilt;       /* heap memory; NULL: the batch is appended from the request's buffer */
+    bool settled;           /* the answer stands: nothing is appended */
+    bool rejected; /* settled, but the answer tells the log's start, which its shard knows */
 };
 
 struct produce {
@@ -56,7 +56,7 @@ struct produce {
     struct produce_part *parts;
     int32_t part_count;
     enum err refusal; /* of the whole request, or ERR_NONE */
-    int32_t jobs; /* workers that are at it, plus one while parts are being prepared */
+    int32_t jobs;     /* workers that are at it, plus one while parts are being prepared */
 };
 
 static struct produce *produce_of(struct api_gather *gather)
@@ -370,6 +370,27 @@ static bool is_internal(struct slice name)
            slice_is(name, "__share_group_state");
 }
 
+/* Not one batch of a form that the version knows, which is seen before anything else. */
+static bool is_malformed(const struct produce_part *part)
+{
+    const struct batch_verdict *verdict = &part->verdict;
+    return verdict->err == ERR_UNSUPPORTED_COMPRESSION_TYPE ||
+           (verdict->err == ERR_INVALID_RECORD &&
+            (verdict->fault == BATCH_FAULT_FRAME || verdict->fault == BATCH_FAULT_MAGIC));
+}
+
+static enum err refusal_before_append(const struct produce_part *part,
+                                      const struct meta_topic *topic)
+{
+    int16_t acks = API_MESSAGE(part->produce->request, produce_request)->acks;
+    if (acks < -1 || acks > 1)
+        return ERR_INVALID_REQUIRED_ACKS;
+    if (is_internal(topic->name))
+        return ERR_INVALID_TOPIC_EXCEPTION;
+    /* No transaction can be under way yet. */
+    return claims_transaction(part->records) ? ERR_INVALID_PRODUCER_ID_MAPPING : ERR_NONE;
+}
+
 static void prepare(struct produce_part *part, const struct meta_topic *topic)
 {
     role_now_on_shard();
@@ -387,19 +408,16 @@ static void prepare(struct produce_part *part, const struct meta_topic *topic)
         settle(part, ERR_UNKNOWN_TOPIC_OR_PARTITION);
         return;
     }
-    if (is_internal(topic->name)) {
-        settle(part, ERR_INVALID_TOPIC_EXCEPTION);
-        return;
-    }
     part->topic_id = topic->id;
     part->config = *meta_topic_config(request->here->image, topic);
     fill_rules(part, request);
     batch_validate(part->records, &part->rules, request->here->codecs, &request->arena,
                    &part->verdict);
-    if (claims_transaction(part->records))
-        settle(part, ERR_INVALID_PRODUCER_ID_MAPPING); /* no transaction can be under way yet */
+    enum err early = is_malformed(part) ? ERR_NONE : refusal_before_append(part, topic);
+    if (early != ERR_NONE)
+        settle(part, early);
     else if (part->verdict.fault == BATCH_FAULT_DECOMPRESSED_SIZE ||
-        (part->verdict.err == ERR_NONE && must_rebuild(part)))
+             (part->verdict.err == ERR_NONE && must_rebuild(part)))
         go_slow(part);
     else if (part->verdict.err != ERR_NONE)
         answer_refusal(part);
@@ -421,7 +439,7 @@ static bool make_parts(struct produce *produce, const struct produce_request *me
     produce->response = produce_response_default;
     produce->response.responses = ARENA_ARRAY(arena, struct produce_response_responses,
                                               (size_t)MAX_OF(message->topic_data_count, 0));
-    produce->response.responses_count = message->topic_data_count;
+    produce->response.responses_count = 0;
     return !arena->failed;
 }
 
@@ -431,10 +449,9 @@ static void prepare_topic(struct produce *produce, const struct produce_request_
     struct api_request *request = produce->request;
     const struct meta_image *image = request->here->image;
     bool by_id = request->header.api_version >= 13;
-    const struct meta_topic *topic = by_id ? meta_topic_by_id(image, asked->topic_id)
-                                           : meta_topic_named(image, asked->name);
-    *answer = (struct produce_response_responses){.name = asked->name,
-                                                  .topic_id = asked->topic_id};
+    const struct meta_topic *topic =
+        by_id ? meta_topic_by_id(image, asked->topic_id) : meta_topic_named(image, asked->name);
+    *answer = (struct produce_response_responses){.name = asked->name, .topic_id = asked->topic_id};
     answer->partition_responses =
         ARENA_ARRAY(&request->arena, struct produce_response_responses_partition_responses,
                     (size_t)asked->partition_data_count);
@@ -463,18 +480,13 @@ static bool any_transaction(const struct produce_request *message)
     return false;
 }
 
-static bool acks_are_valid(int16_t acks)
-{
-    return acks == -1 || acks == 0 || acks == 1;
-}
-
 /* What refuses the request as a whole, or ERR_NONE. Whoever names no transaction may not write into
  * one. */
 static enum err refusal_of(const struct produce_request *message)
 {
     if (slice_is_null(message->transactional_id) && any_transaction(message))
         return ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-    return acks_are_valid(message->acks) ? ERR_NONE : ERR_INVALID_REQUIRED_ACKS;
+    return ERR_NONE;
 }
 
 void api_handle_produce(struct api_request *request)
@@ -494,6 +506,8 @@ void api_handle_produce(struct api_request *request)
     }
     produce->refusal = refusal_of(message);
     for (int32_t i = 0; i < message->topic_data_count; i++)
-        prepare_topic(produce, &message->topic_data[i], &produce->response.responses[i]);
+        if (message->topic_data[i].partition_data_count > 0)
+            prepare_topic(produce, &message->topic_data[i],
+                          &produce->response.responses[produce->response.responses_count++]);
     job_closed(produce);
 }
