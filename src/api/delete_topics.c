@@ -27,8 +27,8 @@ static void on_failed(struct api_request *request, enum err err)
     if (count < 0)
         count = 0;
     response.responses_count = 0;
-    response.responses = ARENA_ARRAY(&request->arena, struct delete_topics_response_responses,
-                                     (size_t)count + 1);
+    response.responses =
+        ARENA_ARRAY(&request->arena, struct delete_topics_response_responses, (size_t)count + 1);
     if (response.responses == NULL) {
         api_request_fail(request, "memory for DeleteTopics is out");
         return;
@@ -44,5 +44,8 @@ static void on_failed(struct api_request *request, enum err err)
 void api_handle_delete_topics(struct api_request *request)
 {
     role_now_on_shard();
-    api_forward(request, on_failed);
+    if (API_MESSAGE(request, delete_topics_request)->timeout_ms <= 0)
+        on_failed(request, ERR_REQUEST_TIMED_OUT); /* it is over before it begins, as in Kafka */
+    else
+        api_forward(request, on_failed);
 }
