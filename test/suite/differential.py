@@ -12,7 +12,7 @@ from node import Node  # noqa: E402
 
 
 def main():
-    nodes = [Node(), Node("ottla.shards=2")]
+    nodes = [Node(), Node("ottla.shards=2"), Node("ottla.shards=4")]
     try:
         return differential.compare_all(differential.read_record,
                                         [node.address for node in nodes])
