@@ -207,8 +207,8 @@ static bool open_log(struct meta *meta, const struct snapshot_name *name, struct
     return true;
 }
 
-static bool replay_log(struct meta *meta, struct loading *loading, int64_t from,
-                       struct text *error) NOT_ON(on_shard)
+static bool replay_log(struct meta *meta, struct loading *loading, int64_t from, struct text *error)
+    NOT_ON(on_shard)
 {
     loading->of_log = true;
     int result = log_replay(meta->log, from, on_batch, loading);
@@ -231,40 +231,55 @@ static bool read_quorum_state(struct meta *meta, struct raft_quorum_state *ret_s
 {
     char *data = NULL;
     size_t size = 0;
-    *ret_state = (struct raft_quorum_state){
-        .version = 1, .leader_id = RAFT_NOBODY, .voted_id = RAFT_NOBODY};
+    *ret_state =
+        (struct raft_quorum_state){.version = 1, .leader_id = RAFT_NOBODY, .voted_id = RAFT_NOBODY};
     int got = sys_file_read_whole(meta->dir->fd, QUORUM_STATE_FILE, 65536, &data, &size);
     if (got == -ENOENT)
         return true;
-    const char *fault = got < 0 ? "it cannot be read"
-                                : quorum_state_read(slice_of(data, size), ret_state);
+    const char *fault =
+        got < 0 ? "it cannot be read" : quorum_state_read(slice_of(data, size), ret_state);
     free(data);
     if (fault == NULL)
         return true;
-    text_printf(error, "%s/%s: %s. A node that forgot how it voted must not vote again: restore it",
+    text_printf(error,
+                "%s/%s cannot be trusted: %s. A node that forgot how it voted must not vote again: "
+                "restore the file from a backup",
                 meta->dir->path, QUORUM_STATE_FILE, fault);
     return false;
 }
 
-static bool check_quorum(const struct meta *meta, struct text *error)
+static bool init_raft(struct meta *meta, const struct raft_quorum_state *stored, struct text *error)
 {
     const struct meta_quorum *quorum = &meta->quorum;
-    if (!quorum->has_voters)
-        return true;
-    if (quorum->voter_count == 1 && quorum->voter_id == meta->config->node_id)
-        return true;
-    text_printf(error,
-                "the metadata log in %s names %d voters, the first is node %d: this version runs a "
-                "quorum of this node (%d) alone",
-                meta->dir->path, quorum->voter_count, quorum->voter_id, meta->config->node_id);
-    return false;
+    struct text fault;
+    struct raft_start start = {
+        .node_id = meta->config->node_id,
+        .directory_id = meta->dir->identity.directory_id,
+        .stored = *stored,
+        .voters = {.known = quorum->has_voters,
+                   .count = quorum->voter_count,
+                   .id = quorum->voter_id,
+                   .directory_id = quorum->voter_directory_id},
+        .is_dynamic = quorum->kraft_version >= 1,
+        .log_end_offset = log_end_offset(meta->log),
+        .log_end_epoch = log_latest_epoch(meta->log),
+    };
+    text_init(&fault, 4096);
+    bool fine = raft_start_check(&start, &fault);
+    if (fine)
+        raft_init(&meta->raft, &start);
+    else
+        text_printf(error, "%s/%s: %.*s", meta->dir->path, META_FOLDER,
+                    SLICE_ARG(text_slice(&fault)));
+    text_fini(&fault);
+    return fine;
 }
 
 int meta_store_quorum_state(struct meta *meta)
 {
     struct text text;
     text_init(&text, 4096);
-    quorum_state_write(&meta->raft.stored, meta->config->node_id, &text);
+    quorum_state_write(&meta->raft.stored, &text);
     int error = text.failed ? -ENOMEM
                             : sys_file_replace(meta->dir->fd, QUORUM_STATE_FILE, text_slice(&text));
     text_fini(&text);
@@ -286,7 +301,7 @@ bool meta_load(struct meta *meta, struct text *error)
     }
     fine = fine && open_log(meta, &name, error) &&
            replay_log(meta, &loading, MAX_OF(name.offset, log_start_offset(meta->log)), error) &&
-           read_quorum_state(meta, &stored, error) && check_quorum(meta, error);
+           read_quorum_state(meta, &stored, error) && init_raft(meta, &stored, error);
     if (!fine) {
         meta_image_unref(loading.before);
         meta_image_unref(loading.image);
@@ -295,14 +310,5 @@ bool meta_load(struct meta *meta, struct text *error)
     meta->committed = loading.image;
     meta->latest = meta_image_ref(loading.image);
     meta->next_offset = log_end_offset(meta->log);
-    struct raft_start start = {
-        .node_id = meta->config->node_id,
-        .directory_id = meta->dir->identity.directory_id,
-        .stored = stored,
-        .is_dynamic = meta->quorum.kraft_version >= 1,
-        .log_end_offset = log_end_offset(meta->log),
-        .log_end_epoch = log_latest_epoch(meta->log),
-    };
-    raft_init(&meta->raft, &start);
     return true;
 }

@@ -6,9 +6,9 @@
 #include "base/text.h"
 #include "raft/raft.h"
 
-/* NULL on success, otherwise what is wrong with it. */
+/* NULL on success, otherwise what is wrong with it. Every field of its version must be there and be
+ * in range: what the node voted for must not be guessed. */
 const char *quorum_state_read(struct slice text, struct raft_quorum_state *ret_state);
-/* voter_id: the one voter, which version 0 lists. */
-void quorum_state_write(const struct raft_quorum_state *, int32_t voter_id, struct text *);
+void quorum_state_write(const struct raft_quorum_state *, struct text *);
 
 #endif

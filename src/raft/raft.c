@@ -35,6 +35,55 @@ static void raft_become(struct raft *raft, enum raft_role role, struct raft_upda
     update->role_changed = true;
 }
 
+/* ---- the start ---- */
+
+static bool voters_fine(const struct raft_start *start, struct text *error)
+{
+    const struct raft_voters *voters = &start->voters;
+    if (voters->known && (voters->count != 1 || voters->id != start->node_id)) {
+        text_printf(error,
+                    "the log names %d voter(s), the first is node %d, but this version runs a "
+                    "quorum of this node (%d) alone",
+                    voters->count, voters->count > 0 ? voters->id : RAFT_NOBODY, start->node_id);
+        return false;
+    }
+    if (voters->known && !uuid_equal(voters->directory_id, start->directory_id)) {
+        char theirs[UUID_TEXT_SIZE];
+        char ours[UUID_TEXT_SIZE];
+        uuid_format(voters->directory_id, theirs);
+        uuid_format(start->directory_id, ours);
+        text_printf(error,
+                    "the log names node %d with directory %s as the voter, but this directory is "
+                    "%s. Give meta.properties the directory.id it had",
+                    start->node_id, theirs, ours);
+        return false;
+    }
+    return true;
+}
+
+static bool stored_fine(const struct raft_start *start, struct text *error)
+{
+    const struct raft_quorum_state *stored = &start->stored;
+    if (stored->voter_count > 1 ||
+        (stored->voter_count == 1 && stored->voter_id != start->node_id)) {
+        text_printf(error,
+                    "quorum-state lists %d voter(s), the first is node %d, but this version runs a "
+                    "quorum of this node (%d) alone",
+                    stored->voter_count, stored->voter_id, start->node_id);
+        return false;
+    }
+    if (stored->leader_epoch == INT32_MAX || start->log_end_epoch == INT32_MAX) {
+        text_printf(error, "the quorum is at epoch %d, the last that there can be", INT32_MAX);
+        return false;
+    }
+    return true;
+}
+
+bool raft_start_check(const struct raft_start *start, struct text *error)
+{
+    return voters_fine(start, error) && stored_fine(start, error);
+}
+
 void raft_init(struct raft *raft, const struct raft_start *start)
 {
     *raft = (struct raft){
@@ -57,12 +106,15 @@ static void stand(struct raft *raft, struct raft_update *update)
 {
     int32_t seen = raft->epoch > raft->log_end_epoch ? raft->epoch : raft->log_end_epoch;
     raft_become(raft, RAFT_CANDIDATE, update);
+    ALWAYS(seen < INT32_MAX, "epochs are used up");
     raft->epoch = seen < 0 ? 1 : seen + 1;
     raft->stored = (struct raft_quorum_state){
         .version = raft->is_dynamic ? 1 : 0,
         .leader_id = raft->node_id,
         .leader_epoch = raft->epoch,
         .voted_id = RAFT_NOBODY,
+        .voter_count = raft->is_dynamic ? 0 : 1,
+        .voter_id = raft->node_id,
     };
     update->store_quorum_state = true;
 }
