@@ -217,8 +217,8 @@ void meta_heartbeat_broker(struct meta *meta, struct peer_call *call)
     struct meta_records records;
     meta_records_init(&records, &call->arena);
     if (broker == NULL || broker->record->broker_epoch != request->broker_epoch) {
-        response->error_code = broker == NULL ? ERR_BROKER_ID_NOT_REGISTERED
-                                              : ERR_STALE_BROKER_EPOCH;
+        response->error_code =
+            broker == NULL ? ERR_BROKER_ID_NOT_REGISTERED : ERR_STALE_BROKER_EPOCH;
     } else if (request->want_shut_down) {
         add_change(&records, broker, broker->fenced ? 0 : 1, 1);
         each_partition(meta->latest, &records, request->broker_id, true, add_leave);
@@ -251,8 +251,8 @@ void meta_allocate_producer_ids(struct meta *meta, struct peer_call *call)
     struct meta_records records;
     meta_records_init(&records, &call->arena);
     if (broker == NULL || broker->record->broker_epoch != request->broker_epoch) {
-        response->error_code = broker == NULL ? ERR_BROKER_ID_NOT_REGISTERED
-                                              : ERR_STALE_BROKER_EPOCH;
+        response->error_code =
+            broker == NULL ? ERR_BROKER_ID_NOT_REGISTERED : ERR_STALE_BROKER_EPOCH;
     } else {
         response->producer_id_start = meta->latest->next_producer_id;
         response->producer_id_len = PRODUCER_ID_BLOCK;

@@ -14,8 +14,8 @@ struct meta_publication {
     struct shard_message message;
     struct meta *meta;
     struct shard *to;
-    const struct meta_image *image;    /* on the way out, or the old one on the way back */
-    int64_t sent_offset; /* end of the newest image that was sent */
+    const struct meta_image *image; /* on the way out, or the old one on the way back */
+    int64_t sent_offset;            /* end of the newest image that was sent */
     bool away;
     bool stale; /* a newer image was committed meanwhile */
 };
@@ -77,8 +77,7 @@ static void publish_to(struct meta *meta, struct meta_publication *mail)
 bool meta_publications_make(struct meta *meta)
 {
     meta->publication_count = shard_set_count(meta->options.shards);
-    meta->publications =
-        calloc((size_t)meta->publication_count, sizeof(struct meta_publication));
+    meta->publications = calloc((size_t)meta->publication_count, sizeof(struct meta_publication));
     if (meta->publications == NULL)
         return false;
     for (int i = 0; i < meta->publication_count; i++) {
@@ -221,8 +220,7 @@ static struct meta_op *op_new(struct meta *meta, struct slice batch)
     memcpy(op->bytes, batch.data, batch.size);
     op->meta = meta;
     op->append.bytes = op->bytes;
-    enum batch_outcome outcome =
-        batch_parse(slice_of(op->bytes, batch.size), &op->append.header);
+    enum batch_outcome outcome = batch_parse(slice_of(op->bytes, batch.size), &op->append.header);
     ALWAYS(outcome == BATCH_OK, "a batch of our own does not parse: %s",
            batch_outcome_text(outcome));
     op->append.max_timestamp = op->append.header.max_timestamp;
@@ -240,13 +238,25 @@ static void submit(struct meta *meta, struct meta_op *op)
     log_append_submit(meta->log, &op->append);
 }
 
+/* Decisions look at this image from now on. */
+static void take_latest(struct meta *meta, struct meta_image *image)
+{
+    image->epoch = meta->raft.epoch;
+    image->timestamp_ms = shard_wall_ms(meta->shard);
+    meta_image_unref(meta->latest);
+    meta->latest = image;
+}
+
 void meta_commit_batch(struct meta *meta, struct slice batch)
 {
-    struct meta_op *op = slice_is_null(batch) ? NULL : op_new(meta, batch);
+    struct meta_image *after = meta_image_begin(meta->latest);
+    struct meta_op *op = slice_is_null(batch) || after == NULL ? NULL : op_new(meta, batch);
     if (op == NULL) {
+        meta_image_unref(after);
         meta_fail(meta, "memory is out");
         return;
     }
+    take_latest(meta, after);
     submit(meta, op);
 }
 
@@ -278,8 +288,8 @@ void meta_commit(struct meta *meta, const struct meta_records *records, struct p
                               .base_offset = meta->next_offset,
                               .epoch = meta->raft.epoch};
     struct meta_image *after = records->failed ? NULL : apply_all(meta, records);
-    struct slice batch = after != NULL ? meta_records_batch(records, &meta->builder, &head)
-                                       : (struct slice){0};
+    struct slice batch =
+        after != NULL ? meta_records_batch(records, &meta->builder, &head) : (struct slice){0};
     struct meta_op *op = slice_is_null(batch) ? NULL : op_new(meta, batch);
     if (op == NULL || after == NULL) {
         free(op);
@@ -288,10 +298,7 @@ void meta_commit(struct meta *meta, const struct meta_records *records, struct p
             peer_answer(meta->shard, call, ERR_UNKNOWN_SERVER_ERROR, NULL);
         return;
     }
-    after->epoch = meta->raft.epoch;
-    after->timestamp_ms = head.timestamp_ms;
-    meta_image_unref(meta->latest);
-    meta->latest = after;
+    take_latest(meta, after);
     op->call = call;
     op->response = response;
     submit(meta, op);

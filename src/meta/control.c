@@ -17,6 +17,7 @@ enum control_type {
 };
 
 #define CONTROL_SIZE_MAX 65536
+#define KRAFT_VERSION_MAX 1
 
 struct control {
     enum control_type type;
@@ -34,10 +35,10 @@ static bool add(struct batch_builder *builder, const struct control *control)
     chain_init(&value, CONTROL_SIZE_MAX);
     bool fine = wire_encode(control->message, 0, control->record, &value, NULL);
     if (fine)
-        batch_builder_add(builder, &(struct batch_record){
-                                       .timestamp = control->timestamp_ms,
-                                       .key = slice_of(key, sizeof key),
-                                       .value = slice_of(value.data, value.size)});
+        batch_builder_add(builder,
+                          &(struct batch_record){.timestamp = control->timestamp_ms,
+                                                 .key = slice_of(key, sizeof key),
+                                                 .value = slice_of(value.data, value.size)});
     chain_fini(&value);
     return fine;
 }
@@ -119,6 +120,8 @@ static const char *note_version(struct meta_quorum *quorum, struct slice value, 
     struct wire_decoded decoded;
     if (!wire_decode(&wire_k_raft_version_record, 0, value, arena, &record, &decoded))
         return decoded.fault;
+    if (record.k_raft_version < 0 || record.k_raft_version > KRAFT_VERSION_MAX)
+        return "the kraft.version is not known: it was written by a newer version";
     quorum->has_version = true;
     quorum->kraft_version = record.k_raft_version;
     return NULL;
@@ -139,6 +142,17 @@ static const char *note_voters(struct meta_quorum *quorum, struct slice value, s
     return NULL;
 }
 
+static const char *note_header(struct meta_quorum *quorum, struct slice value, struct arena *arena)
+{
+    struct snapshot_header_record record;
+    struct wire_decoded decoded;
+    if (!wire_decode(&wire_snapshot_header_record, 0, value, arena, &record, &decoded))
+        return decoded.fault;
+    quorum->snapshot_begun = true;
+    quorum->snapshot_timestamp_ms = record.last_contained_log_timestamp;
+    return NULL;
+}
+
 static const char *note_record(struct meta_quorum *quorum, const struct record *record,
                                struct arena *arena)
 {
@@ -149,8 +163,15 @@ static const char *note_record(struct meta_quorum *quorum, const struct record *
         return note_version(quorum, record->value, arena);
     case CONTROL_KRAFT_VOTERS:
         return note_voters(quorum, record->value, arena);
-    default:
+    case CONTROL_SNAPSHOT_HEADER:
+        return note_header(quorum, record->value, arena);
+    case CONTROL_SNAPSHOT_FOOTER:
+        quorum->snapshot_ended = true;
         return NULL;
+    case CONTROL_LEADER_CHANGE:
+        return NULL;
+    default:
+        return "a control record has an unknown type: it was written by a newer version";
     }
 }
 

@@ -15,6 +15,9 @@ struct meta_quorum {
     int voter_count;
     int32_t voter_id;               /* of the first one */
     struct uuid voter_directory_id; /* of the first one */
+    bool snapshot_begun;            /* its header was read */
+    bool snapshot_ended;            /* its footer was read */
+    int64_t snapshot_timestamp_ms;  /* of the newest record in it, as its header says */
 };
 
 /* The one voter. */

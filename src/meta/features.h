@@ -3,7 +3,7 @@
 #ifndef META_FEATURES_H
 #define META_FEATURES_H
 
-#include <stdint.h>
+#include "base/slice.h"
 
 /* X(name, min supported, max supported, level of a new cluster; 0: not finalized by a record) */
 #define META_FEATURES(X) \
@@ -14,6 +14,9 @@
     X("streams.version", 0, 1, 1) \
     X("transaction.version", 0, 2, 2) \
     X("kraft.version", 0, 1, 0)
+
+#define META_FEATURE_ELR "eligible.leader.replicas.version"
+#define META_FEATURE_METADATA "metadata.version"
 
 struct meta_feature_row {
     const char *name;
@@ -27,5 +30,14 @@ static const struct meta_feature_row meta_features[] = {META_FEATURES(META_FEATU
 #undef META_FEATURE_ROW_
 
 #define META_FEATURE_COUNT (sizeof meta_features / sizeof meta_features[0])
+
+/* NULL: no such feature. */
+static inline const struct meta_feature_row *meta_feature_find(struct slice name)
+{
+    for (size_t i = 0; i < META_FEATURE_COUNT; i++)
+        if (slice_is(name, meta_features[i].name))
+            return &meta_features[i];
+    return NULL;
+}
 
 #endif

@@ -1,5 +1,6 @@
-/* Formatting; see the header. A crash in between leaves a directory that is formatted again or
- * refused: meta.properties of the metadata directory comes last. */
+/* Formatting; see the header. The metadata directory comes first, and in it meta.properties last: a
+ * crash before that leaves directories that are formatted anew, a crash behind it one that the
+ * others follow. */
 #include "meta/format.h"
 
 #include "base/always.h"
@@ -57,24 +58,30 @@ static bool add_features(struct batch_builder *builder, int64_t now_ms)
     return fine;
 }
 
-/* The snapshot's bytes: header, version and voter; the features; the footer. */
+/* The snapshot's bytes: header, and of a dynamic quorum its version and voter; the features; the
+ * footer. */
 static bool build_snapshot(const struct meta_voter *voter, struct chain *file)
 {
     struct batch_builder builder;
     int64_t now_ms = sys_wall_ms();
+    int64_t offset = 0;
     batch_builder_init(&builder);
-    bool fine = begin(&builder, 0, true) &&
-                meta_control_add_snapshot_header(&builder, now_ms, now_ms) &&
-                meta_control_add_version(&builder, now_ms, 1) &&
-                meta_control_add_voters(&builder, now_ms, voter) && finish(&builder, file);
-    fine = fine && begin(&builder, 3, false) && add_features(&builder, now_ms) &&
-           finish(&builder, file);
-    fine = fine && begin(&builder, 3 + META_FEATURE_COUNT - 1, true) &&
+    bool fine =
+        begin(&builder, offset, true) && meta_control_add_snapshot_header(&builder, now_ms, now_ms);
+    if (voter != NULL)
+        fine = fine && meta_control_add_version(&builder, now_ms, 1) &&
+               meta_control_add_voters(&builder, now_ms, voter);
+    offset += builder.record_count;
+    fine = fine && finish(&builder, file) && begin(&builder, offset, false) &&
+           add_features(&builder, now_ms);
+    offset += builder.record_count;
+    fine = fine && finish(&builder, file) && begin(&builder, offset, true) &&
            meta_control_add_snapshot_footer(&builder, now_ms) && finish(&builder, file);
     batch_builder_fini(&builder);
     return fine;
 }
 
+/* voter NULL: a static quorum, whose voters are not recorded. */
 static int write_snapshot(const struct log_dir *dir, const struct meta_voter *voter)
     NOT_ON(on_shard)
 {
@@ -91,32 +98,27 @@ static int write_snapshot(const struct log_dir *dir, const struct meta_voter *vo
     return error;
 }
 
-static void cluster_of(struct log_dir *dirs, int dir_count, char ret_id[LOG_DIR_CLUSTER_ID_SIZE])
+/* The metadata directory's cluster, or a new one. */
+static void cluster_of(const struct log_dir *dir, char ret_id[LOG_DIR_CLUSTER_ID_SIZE])
 {
-    for (int i = 0; i < dir_count; i++) {
-        if (dirs[i].is_formatted) {
-            (void)snprintf(ret_id, LOG_DIR_CLUSTER_ID_SIZE, "%s", dirs[i].identity.cluster_id);
-            return;
-        }
-    }
     char text[UUID_TEXT_SIZE];
     uuid_format(random_uuid(), text);
-    (void)snprintf(ret_id, LOG_DIR_CLUSTER_ID_SIZE, "%s", text);
+    (void)snprintf(ret_id, LOG_DIR_CLUSTER_ID_SIZE, "%s",
+                   dir->is_formatted ? dir->identity.cluster_id : text);
 }
 
 static bool format_one(const struct node_config *config, struct log_dir *dir,
                        const char *cluster_id, bool is_metadata, struct text *error)
     NOT_ON(on_shard)
 {
-    struct log_dir_identity identity = {.node_id = config->node_id,
-                                        .directory_id = random_uuid()};
+    struct log_dir_identity identity = {.node_id = config->node_id, .directory_id = random_uuid()};
     (void)snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", cluster_id);
     int failed = 0;
     if (is_metadata) {
         struct meta_voter voter = {.id = config->node_id,
                                    .directory_id = identity.directory_id,
                                    .endpoint = &config->controller};
-        failed = write_snapshot(dir, &voter);
+        failed = write_snapshot(dir, config->static_voters ? NULL : &voter);
     }
     if (failed == 0)
         failed = log_dir_identify(dir, &identity);
@@ -126,26 +128,42 @@ static bool format_one(const struct node_config *config, struct log_dir *dir,
     return failed == 0;
 }
 
+/* A directory that lost its meta.properties must not be taken for a new one. */
+static bool check_fresh(const struct log_dir *dirs, int dir_count, int metadata_dir,
+                        struct text *error)
+{
+    const struct log_dir *dir = &dirs[metadata_dir];
+    if (sys_exists(dir->fd, META_FOLDER "/quorum-state") != 0) {
+        text_printf(error,
+                    "%s has a metadata log but no meta.properties. Restore that file from a backup",
+                    dir->path);
+        return false;
+    }
+    for (int i = 0; i < dir_count; i++) {
+        if (!dirs[i].is_formatted)
+            continue;
+        text_printf(error,
+                    "%s holds the metadata log but is empty, while other log directories are not. "
+                    "Restore it, or name the directory that holds " META_FOLDER " first",
+                    dir->path);
+        return false;
+    }
+    return true;
+}
+
 bool meta_format(const struct node_config *config, struct log_dir *dirs, int dir_count,
                  int metadata_dir, struct text *error)
 {
     ALWAYS(metadata_dir < dir_count, "the metadata directory is one of %d", dir_count);
     char cluster_id[LOG_DIR_CLUSTER_ID_SIZE];
-    bool others_formatted = false;
-    for (int i = 0; i < dir_count; i++)
-        others_formatted = others_formatted || (dirs[i].is_formatted && i != metadata_dir);
-    if (others_formatted && !dirs[metadata_dir].is_formatted) {
-        text_printf(error,
-                    "%s holds the metadata log but is empty, while other log directories are not. "
-                    "Restore it, or name the directory that holds " META_FOLDER " first",
-                    dirs[metadata_dir].path);
+    struct log_dir *first = &dirs[metadata_dir];
+    if (!first->is_formatted && !check_fresh(dirs, dir_count, metadata_dir, error))
         return false;
-    }
-    cluster_of(dirs, dir_count, cluster_id);
+    cluster_of(first, cluster_id);
+    if (!first->is_formatted && !format_one(config, first, cluster_id, true, error))
+        return false;
     for (int i = 0; i < dir_count; i++)
-        if (i != metadata_dir && !dirs[i].is_formatted &&
-            !format_one(config, &dirs[i], cluster_id, false, error))
+        if (!dirs[i].is_formatted && !format_one(config, &dirs[i], cluster_id, false, error))
             return false;
-    return dirs[metadata_dir].is_formatted ||
-           format_one(config, &dirs[metadata_dir], cluster_id, true, error);
+    return true;
 }

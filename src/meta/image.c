@@ -108,8 +108,7 @@ const struct meta_topic *meta_topic_by_id(const struct meta_image *image, struct
     return pmap_find(image->topics_by_id, slice_of(id.bytes, sizeof id.bytes));
 }
 
-const struct meta_partition *meta_topic_partition(const struct meta_topic *topic,
-                                                  int32_t partition)
+const struct meta_partition *meta_topic_partition(const struct meta_topic *topic, int32_t partition)
 {
     struct meta_key key = meta_key_of_int(partition);
     return pmap_find(topic->partitions, meta_key_slice(&key));
@@ -123,11 +122,11 @@ const struct meta_broker *meta_broker_find(const struct meta_image *image, int32
 
 struct slice meta_config_key(int8_t type, struct slice name, uint8_t buffer[META_CONFIG_KEY_MAX])
 {
-    size_t size = MIN_OF(name.size, (size_t)META_CONFIG_KEY_MAX - 1);
+    ALWAYS(name.size < META_CONFIG_KEY_MAX, "a name of %zu bytes is in no record", name.size);
     buffer[0] = (uint8_t)type;
-    if (size > 0)
-        memcpy(buffer + 1, name.data, size);
-    return slice_of(buffer, size + 1);
+    if (name.size > 0)
+        memcpy(buffer + 1, name.data, name.size);
+    return slice_of(buffer, name.size + 1);
 }
 
 const struct meta_config *meta_config_find(const struct meta_image *image, int8_t type,

@@ -66,8 +66,8 @@ struct meta_controller {
 /* The overrides of one resource. */
 struct meta_config {
     struct meta_object object;
-    int8_t type;       /* ConfigResource type: 2 topic, 4 broker, ... */
-    struct slice name; /* "" is the default of all brokers */
+    int8_t type;        /* ConfigResource type: 2 topic, 4 broker, ... */
+    struct slice name;  /* "" is the default of all brokers */
     struct pmap values; /* name to struct meta_text */
     struct topic_config topic; /* of a topic: what its settings come to on this node */
 };
@@ -101,10 +101,10 @@ struct meta_image {
     struct pmap controllers;    /* struct meta_controller */
     struct pmap topics_by_name; /* struct meta_topic */
     struct pmap topics_by_id;
-    struct pmap configs;  /* by type byte and name: struct meta_config */
-    struct pmap features; /* by name: struct meta_number */
+    struct pmap configs;   /* by type byte and name: struct meta_config */
+    struct pmap features;  /* by name: struct meta_number */
     int16_t kraft_version; /* of the quorum; 0: voters by configuration */
-    struct pmap kept;     /* struct meta_kept */
+    struct pmap kept;      /* struct meta_kept */
     int64_t next_producer_id;
     int32_t producer_id_broker;
     int64_t producer_id_broker_epoch;

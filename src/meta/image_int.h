@@ -4,7 +4,8 @@
 
 #include "meta/image.h"
 
-#define META_CONFIG_KEY_MAX 512
+/* Type and the longest name that a record can have. */
+#define META_CONFIG_KEY_MAX 32768
 #define NO_MEMORY "memory is out"
 
 extern const struct pmap_type meta_objects;

@@ -1,183 +1,114 @@
-/* Reading the metadata log at the start: newest snapshot, then what was appended behind it.
- * Metadata transactions that were aborted leave no trace; one that is open at the end is aborted by
- * whoever leads next. Before the shards run; blocking. */
+/* Reading the metadata log at the start: the newest snapshot that can be read, then what was
+ * appended behind it. Whatever is missing between them, or was finalized by a newer version,
+ * refuses the start with a sentence. Before the shards run; blocking. */
 #include "log/replay.h"
+#include "meta/features.h"
 #include "meta/format.h"
+#include "meta/loading.h"
 #include "meta/meta_int.h"
+#include "meta/snapshot_file.h"
 #include "raft/quorum_state.h"
 #include "sys/clock.h"
 #include "sys/dir.h"
 #include "sys/file.h"
 #include "sys/journal.h"
-#include "wire/msg/feature_level_record.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define SNAPSHOT_SIZE_MAX (1024U * 1024 * 1024)
-#define RECORD_ARENA_MAX (64U * 1024 * 1024)
 #define QUORUM_STATE_FILE META_FOLDER "/quorum-state"
-#define FILES_MAX 16
-#define PATH_SIZE 320
+#define OLD_BOOTSTRAP "bootstrap.checkpoint"
 
-enum {
-    BEGIN_TRANSACTION = 23,
-    END_TRANSACTION = 24,
-    ABORT_TRANSACTION = 25,
-};
+/* ---- the newest snapshot that can be read ---- */
 
-struct loading {
-    struct meta *meta;
-    struct meta_image *image;
-    struct meta_image *before; /* of the open transaction; NULL: none */
-    const char *fault;
-    int64_t fault_offset;
-    bool of_log; /* not of a snapshot */
-};
-
-/* ---- records ---- */
-
-static const char *begin_transaction(struct loading *loading)
+/* 0, or -errno with the fault: what makes it unfit. */
+static int read_snapshot(int dir_fd, const char *path, struct meta_loading *loading,
+                         const char **ret_fault) NOT_ON(on_shard)
 {
-    if (loading->before != NULL)
-        return "a metadata transaction begins inside of another";
-    loading->before = loading->image;
-    loading->image = meta_image_begin(loading->before);
-    return loading->image != NULL ? NULL : "memory is out";
-}
-
-static const char *end_transaction(struct loading *loading, bool abort)
-{
-    if (loading->before == NULL)
-        return "a metadata transaction ends that never began";
-    meta_image_unref(abort ? loading->image : loading->before);
-    if (abort)
-        loading->image = loading->before;
-    loading->before = NULL;
-    return NULL;
-}
-
-static const char *load_record(struct loading *loading, struct slice value)
-{
-    struct arena arena;
-    struct meta_applied record;
-    arena_init(&arena, RECORD_ARENA_MAX);
-    const char *fault = meta_record_decode(value, &arena, &record);
-    if (fault == NULL && record.message->number == BEGIN_TRANSACTION)
-        fault = begin_transaction(loading);
-    else if (fault == NULL && record.message->number == END_TRANSACTION)
-        fault = end_transaction(loading, false);
-    else if (fault == NULL && record.message->number == ABORT_TRANSACTION)
-        fault = end_transaction(loading, true);
-    else if (fault == NULL)
-        fault = meta_image_apply(loading->image, &record);
-    arena_fini(&arena);
-    return fault;
-}
-
-static const char *load_records(struct loading *loading, const struct batch_view *view)
-{
-    struct record_reader reader;
-    struct record record;
-    const char *fault = NULL;
-    record_reader_open(&reader, NULL,
-                       (struct record_source){.header = &view->header, .batch = view->bytes});
-    while (fault == NULL && record_read(&reader, &record))
-        fault = load_record(loading, record.value);
-    if (fault == NULL && reader.fault != CODEC_FINE)
-        fault = reader.text;
-    record_reader_close(&reader);
-    return fault;
-}
-
-static bool on_batch(void *context, const struct batch_view *view)
-{
-    struct loading *loading = context;
-    if (batch_is_control(&view->header)) {
-        loading->fault = meta_control_note(&loading->meta->quorum, view);
-        if (loading->of_log && loading->meta->quorum.has_voters)
-            loading->meta->log_has_voters = true;
-    } else {
-        loading->fault = load_records(loading, view);
-    }
-    if (loading->fault != NULL) {
-        loading->fault_offset = view->header.base_offset;
-        return false;
-    }
-    if (loading->of_log) {
-        loading->image->end_offset = batch_last_offset(&view->header) + 1;
-        loading->image->epoch = view->header.partition_leader_epoch;
-        loading->meta->bytes_since_snapshot += view->header.size;
-    }
-    loading->image->timestamp_ms = MAX_OF(loading->image->timestamp_ms, view->header.max_timestamp);
-    return true;
-}
-
-/* ---- the newest snapshot ---- */
-
-struct snapshot_name {
-    int64_t offset;
-    int32_t epoch;
-    bool found;
-};
-
-static int on_file(void *context, const char *name, bool is_directory)
-{
-    struct snapshot_name *newest = context;
-    long long offset;
-    int epoch;
-    int end = 0;
-    if (is_directory || sscanf(name, "%20lld-%10d.checkpoint%n", &offset, &epoch, &end) != 2 ||
-        end == 0 || name[end] != '\0')
-        return 0;
-    if (!newest->found || offset > newest->offset)
-        *newest = (struct snapshot_name){.offset = offset, .epoch = epoch, .found = true};
-    return 0;
-}
-
-static bool read_snapshot(struct meta *meta, struct loading *loading, struct snapshot_name *name,
-                          struct text *error) NOT_ON(on_shard)
-{
-    AUTO(file_close) int fd = sys_dir_open(meta->dir->fd, META_FOLDER);
-    if (fd < 0 || sys_dir_list(fd, on_file, name) < 0) {
-        text_printf(error, "%s/%s cannot be read", meta->dir->path, META_FOLDER);
-        return false;
-    }
-    if (!name->found)
-        return true;
-    char path[PATH_SIZE];
     char *data = NULL;
     size_t size = 0;
-    (void)snprintf(path, sizeof path, "%020lld-%010d.checkpoint", (long long)name->offset,
-                   name->epoch);
-    int got = sys_file_read_whole(fd, path, SNAPSHOT_SIZE_MAX, &data, &size);
     const char *fault = "it cannot be read";
-    int result = got < 0 ? got : log_replay_bytes(slice_of(data, size), on_batch, loading, &fault);
-    free(data);
+    int result = sys_file_read_whole(dir_fd, path, SNAPSHOT_SIZE_MAX, &data, &size);
     if (result == 0)
+        result = log_replay_bytes(slice_of(data, size), meta_loading_batch, loading, &fault);
+    free(data);
+    if (result == 1)
+        fault = loading->fault;
+    else if (result == 0 && !loading->quorum.snapshot_ended)
+        fault = "it has no footer: it was cut off";
+    else if (result == 0 && loading->before != NULL)
+        fault = "a metadata transaction does not end in it";
+    else if (result == 0)
+        return 0;
+    *ret_fault = fault;
+    return result < 0 ? result : -EIO;
+}
+
+/* What a start found of snapshots. */
+struct snapshots {
+    struct meta_snapshot_id id;      /* that was read */
+    struct meta_snapshot_id damaged; /* the newest that is */
+    const char *fault;               /* of that one */
+};
+
+/* Kafka up to 4.2 kept the records of a new cluster in a file of their own. */
+static bool read_old_bootstrap(struct meta *meta, struct meta_loading *loading, struct text *error)
+    NOT_ON(on_shard)
+{
+    const char *fault;
+    int result = read_snapshot(meta->dir->fd, OLD_BOOTSTRAP, loading, &fault);
+    if (result == 0 || result == -ENOENT)
         return true;
-    text_printf(error, "the metadata snapshot %s/%s/%s is damaged: %s. Restore it from a backup",
-                meta->dir->path, META_FOLDER, path,
-                loading->fault != NULL ? loading->fault : fault);
+    text_printf(error, "%s/" OLD_BOOTSTRAP " is damaged: %s. Restore it from a backup",
+                meta->dir->path, fault);
     return false;
 }
 
-/* The first snapshot is what formatting left: its records are said again in the log by the first
- * leader, so as state they do not count yet. */
-static void take_bootstrap(struct meta *meta, struct loading *loading,
-                           const struct snapshot_name *name)
+static bool find_snapshot(struct meta *meta, struct meta_loading *loading,
+                          struct snapshots *snapshots, struct text *error) NOT_ON(on_shard)
 {
-    if (!name->found || name->offset > 0)
-        return;
-    meta->bootstrap_features = pmap_ref(loading->image->features);
-    pmap_unref(&loading->image->features);
-    loading->image->features = pmap_empty(loading->image->brokers.type);
+    char name[META_SNAPSHOT_NAME_SIZE];
+    AUTO(file_close) int fd = sys_dir_open(meta->dir->fd, META_FOLDER);
+    int failed = fd < 0 ? fd : meta_snapshot_newest(fd, INT64_MAX, &snapshots->id);
+    if (failed < 0) {
+        text_printf(error, "%s/" META_FOLDER " cannot be read: %s", meta->dir->path,
+                    strerror(-failed));
+        return false;
+    }
+    meta_snapshot_sweep(fd);
+    while (snapshots->id.found) {
+        const char *fault;
+        meta_snapshot_name(&snapshots->id, name);
+        if (read_snapshot(fd, name, loading, &fault) == 0)
+            return true;
+        journal(JOURNAL_ERROR, "metadata_snapshot_damaged",
+                "file=%s/%s/%s why=\"%s\" effect=\"%s\"", meta->dir->path, META_FOLDER, name, fault,
+                "an older one and the log are read instead");
+        if (!snapshots->damaged.found) {
+            snapshots->damaged = snapshots->id;
+            snapshots->fault = fault;
+        }
+        meta_loading_fini(loading);
+        if (!meta_loading_init(loading, meta->config) ||
+            meta_snapshot_newest(fd, snapshots->id.offset, &snapshots->id) < 0)
+            return false;
+    }
+    return snapshots->damaged.found || read_old_bootstrap(meta, loading, error);
+}
+
+/* What formatting left is said again in the log by the first leader: as state it does not count. */
+static bool take_bootstrap(struct meta *meta, struct meta_loading *loading)
+{
+    meta->bootstrap = loading->image;
+    loading->image = meta_image_new(meta->config);
+    return loading->image != NULL;
 }
 
 /* ---- the log ---- */
 
-static bool open_log(struct meta *meta, const struct snapshot_name *name, struct text *error)
+static bool open_log(struct meta *meta, int64_t snapshot_offset, struct text *error)
     NOT_ON(on_shard)
 {
     struct log_recovery report;
@@ -185,8 +116,8 @@ static bool open_log(struct meta *meta, const struct snapshot_name *name, struct
         .dir_fd = meta->dir->fd,
         .name = META_FOLDER,
         .topic_id = META_TOPIC_ID,
-        .recovery_point = 0,
-        .log_start_offset = name->found ? name->offset : 0,
+        .recovery_point = snapshot_offset, /* only what was committed is in a snapshot */
+        .log_start_offset = snapshot_offset,
         .clean = false,
         .wall_ms = sys_wall_ms(),
         .producer_expiration_ms = INT32_MAX,
@@ -207,21 +138,63 @@ static bool open_log(struct meta *meta, const struct snapshot_name *name, struct
     return true;
 }
 
-static bool replay_log(struct meta *meta, struct loading *loading, int64_t from, struct text *error)
+static bool replay_log(struct meta *meta, struct meta_loading *loading, struct text *error)
     NOT_ON(on_shard)
 {
+    int64_t from = loading->next_offset;
     loading->of_log = true;
-    int result = log_replay(meta->log, from, on_batch, loading);
-    if (result == 0 && loading->before != NULL) {
-        meta->transaction_open = true;
-        (void)!end_transaction(loading, true);
+    int result = log_replay(meta->log, from, meta_loading_batch, loading);
+    if (result == 0 && log_end_offset(meta->log) < from) {
+        text_printf(error,
+                    "the metadata log in %s/%s ends at offset %lld, before its snapshot of %lld: "
+                    "records that were committed are gone. Restore the folder from a backup",
+                    meta->dir->path, META_FOLDER, (long long)log_end_offset(meta->log),
+                    (long long)from);
+        return false;
     }
+    if (result == 0)
+        meta->transaction_open = meta_loading_abort(loading);
     if (result == 0)
         return true;
     text_printf(error, "the metadata log in %s/%s cannot be replayed at offset %lld: %s",
                 meta->dir->path, META_FOLDER, (long long)loading->fault_offset,
                 loading->fault != NULL ? loading->fault : strerror(-result));
     return false;
+}
+
+/* Damage that neither an older snapshot nor the log makes up for. */
+static bool check_damage(const struct meta *meta, const struct snapshots *snapshots,
+                         struct text *error)
+{
+    char name[META_SNAPSHOT_NAME_SIZE];
+    if (!snapshots->damaged.found || snapshots->id.found || log_end_offset(meta->log) > 0)
+        return true;
+    meta_snapshot_name(&snapshots->damaged, name);
+    text_printf(error, "the metadata snapshot %s/%s/%s is damaged: %s. Restore it from a backup",
+                meta->dir->path, META_FOLDER, name, snapshots->fault);
+    return false;
+}
+
+/* What a newer version finalized must not be run by this one. */
+static bool check_features(const struct meta *meta, const struct meta_image *image,
+                           struct text *error)
+{
+    struct pmap_iterator features;
+    struct pmap_entry entry;
+    pmap_iterate(image->features, (struct slice){0}, &features);
+    while (pmap_next(&features, &entry)) {
+        int64_t level = ((const struct meta_number *)entry.value)->number;
+        const struct meta_feature_row *row = meta_feature_find(entry.key);
+        if (row != NULL && level >= row->min_supported && level <= row->max_supported)
+            continue;
+        text_printf(error,
+                    "the cluster of %s has %.*s at level %lld, which this version does not know",
+                    meta->dir->path, SLICE_ARG(entry.key), (long long)level);
+        if (row != NULL)
+            text_printf(error, ": it supports %d to %d", row->min_supported, row->max_supported);
+        return false;
+    }
+    return true;
 }
 
 /* ---- the quorum ---- */
@@ -286,27 +259,40 @@ int meta_store_quorum_state(struct meta *meta)
     return error;
 }
 
+static bool load_all(struct meta *meta, struct meta_loading *loading, struct text *error)
+    NOT_ON(on_shard)
+{
+    struct snapshots snapshots = {0};
+    struct raft_quorum_state stored;
+    if (!find_snapshot(meta, loading, &snapshots, error))
+        return false;
+    int64_t offset = snapshots.id.found ? snapshots.id.offset : 0;
+    if (offset == 0 && !take_bootstrap(meta, loading))
+        return false;
+    loading->next_offset = offset;
+    loading->image->end_offset = offset;
+    loading->image->epoch = offset > 0 ? snapshots.id.epoch : -1;
+    if (!open_log(meta, offset, error) || !replay_log(meta, loading, error) ||
+        !check_damage(meta, &snapshots, error) || !check_features(meta, loading->image, error))
+        return false;
+    if (meta->bootstrap != NULL && !check_features(meta, meta->bootstrap, error))
+        return false;
+    meta->quorum = loading->quorum;
+    meta->log_has_voters = loading->log_has_voters;
+    meta->bytes_since_snapshot = loading->log_bytes;
+    return read_quorum_state(meta, &stored, error) && init_raft(meta, &stored, error);
+}
+
 bool meta_load(struct meta *meta, struct text *error)
 {
-    struct loading loading = {.meta = meta, .image = meta_image_new(meta->config)};
-    struct snapshot_name name = {0};
-    struct raft_quorum_state stored;
-    bool fine = loading.image != NULL && read_snapshot(meta, &loading, &name, error);
-    if (fine)
-        take_bootstrap(meta, &loading, &name);
-    if (fine && name.found) {
-        loading.image->end_offset = name.offset;
-        loading.image->epoch = name.epoch;
-        meta->snapshot_offset = name.offset;
-    }
-    fine = fine && open_log(meta, &name, error) &&
-           replay_log(meta, &loading, MAX_OF(name.offset, log_start_offset(meta->log)), error) &&
-           read_quorum_state(meta, &stored, error) && init_raft(meta, &stored, error);
-    if (!fine) {
-        meta_image_unref(loading.before);
-        meta_image_unref(loading.image);
+    struct meta_loading loading;
+    if (!meta_loading_init(&loading, meta->config) || !load_all(meta, &loading, error)) {
+        if (error->size == 0)
+            text_printf(error, "memory is out");
+        meta_loading_fini(&loading);
         return false;
     }
+    loading.image->kraft_version = loading.quorum.kraft_version;
     meta->committed = loading.image;
     meta->latest = meta_image_ref(loading.image);
     meta->next_offset = log_end_offset(meta->log);

@@ -16,10 +16,11 @@
 #include "wire/msg/feature_level_record.h"
 #include "wire/msg/register_controller_record.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define META_FILES_OPEN_MAX 16
-#define BEGIN_ARENA_MAX (1024 * 1024)
+#define BEGIN_ARENA_MAX (16 * 1024 * 1024)
 
 enum peer_api {
     PEER_CREATE_TOPICS = 19,
@@ -88,17 +89,37 @@ static void append_leader_change(struct meta *meta)
     meta_commit_batch(meta, batch);
 }
 
-static void *keep(struct arena *arena, const void *record, size_t size)
+static bool on_bootstrap(void *context, const struct meta_applied *applied)
 {
-    void *copy = arena_take(arena, size);
-    if (copy != NULL)
-        memcpy(copy, record, size);
-    return copy;
+    struct meta_records *records = context;
+    meta_records_add_copy(records, applied);
+    return !records->failed;
 }
 
-#define KEEP(arena, record) keep((arena), &(record), sizeof(record))
+static void add_feature(struct meta_records *records, const struct meta_feature_row *row)
+{
+    struct feature_level_record record = {.name = slice_of_text(row->name),
+                                          .feature_level = row->initial};
+    struct meta_applied applied = {.message = &wire_feature_level_record, .record = &record};
+    meta_records_add_copy(records, &applied);
+}
 
-/* The first leader of a cluster says again what formatting decided. */
+/* Kafka's controller makes its own min.insync.replicas everybody's where eligible leader replicas
+ * are in use, so that the two agree. */
+static void add_min_isr(const struct meta *meta, struct meta_records *records)
+{
+    char value[16];
+    (void)snprintf(value, sizeof value, "%d", meta->latest->topic_defaults.min_insync_replicas);
+    struct config_record isr = {.resource_type = META_CONFIG_BROKER,
+                                .resource_name = SLICE_LIT(""),
+                                .name = SLICE_LIT("min.insync.replicas"),
+                                .value = slice_of_text(value)};
+    struct meta_applied applied = {.message = &wire_config_record, .record = &isr};
+    meta_records_add_copy(records, &applied);
+}
+
+/* The first leader of a cluster says again what formatting decided: features, and what else stands
+ * there, such as credentials. Where nothing does, the features of a new cluster. */
 static void append_bootstrap(struct meta *meta)
 {
     role_now_on_shard();
@@ -107,22 +128,18 @@ static void append_bootstrap(struct meta *meta)
     arena_init(&arena, BEGIN_ARENA_MAX);
     meta_records_init(&records, &arena);
     struct begin_transaction_record begin = {.name = SLICE_LIT("Bootstrap records")};
-    meta_records_add(&records, &wire_begin_transaction_record, 0, KEEP(&arena, begin));
-    for (size_t i = 0; i < META_FEATURE_COUNT; i++) {
-        struct slice name = slice_of_text(meta_features[i].name);
-        const struct meta_number *level = pmap_find(meta->bootstrap_features, name);
-        struct feature_level_record feature = {.name = name};
-        feature.feature_level = level != NULL ? (int16_t)level->number : 0;
-        if (level != NULL)
-            meta_records_add(&records, &wire_feature_level_record, 0, KEEP(&arena, feature));
-    }
-    struct config_record isr = {.resource_type = META_CONFIG_BROKER,
-                                .resource_name = SLICE_LIT(""),
-                                .name = SLICE_LIT("min.insync.replicas"),
-                                .value = SLICE_LIT("1")};
-    meta_records_add(&records, &wire_config_record, 0, KEEP(&arena, isr));
     struct end_transaction_record end = {0};
-    meta_records_add(&records, &wire_end_transaction_record, 0, KEEP(&arena, end));
+    bool is_formatted = meta->bootstrap != NULL && meta->bootstrap->features.count > 0;
+    bool has_elr = !is_formatted || meta_feature(meta->bootstrap, META_FEATURE_ELR) > 0;
+    meta_records_add(&records, &wire_begin_transaction_record, 0, &begin);
+    for (size_t i = 0; i < META_FEATURE_COUNT && !is_formatted; i++)
+        if (meta_features[i].initial > 0)
+            add_feature(&records, &meta_features[i]);
+    if (meta->bootstrap != NULL && !meta_image_write(meta->bootstrap, on_bootstrap, &records))
+        records.failed = true;
+    if (has_elr)
+        add_min_isr(meta, &records);
+    meta_records_add(&records, &wire_end_transaction_record, 0, &end);
     meta_commit(meta, &records, NULL, NULL);
     arena_fini(&arena);
 }
@@ -182,9 +199,11 @@ static void on_begin(struct shard *shard, struct shard_message *message)
     struct raft_update update;
     raft_step(&meta->raft, &(struct raft_event){.type = RAFT_EVENT_STORED}, &update);
     ALWAYS(update.append_leader_change, "the only voter leads");
+    meta->snapshot_ms = shard_now_ms(shard);
     append_leader_change(meta);
     if (meta->transaction_open)
         append_abort(meta);
+    meta->stable_from = meta->transaction_open ? meta->next_offset : 0;
     if (meta->latest->features.count == 0)
         append_bootstrap(meta);
     append_registration(meta);
@@ -302,8 +321,7 @@ void meta_free(struct meta *meta)
         (void)log_close(meta->log, false);
     meta_image_unref(meta->latest);
     meta_image_unref(meta->committed);
-    if (meta->bootstrap_features.type != NULL)
-        pmap_unref(&meta->bootstrap_features);
+    meta_image_unref(meta->bootstrap);
     batch_builder_fini(&meta->builder);
     free(meta->publications);
     free(meta);

@@ -9,7 +9,12 @@
 #include "raft/raft.h"
 
 /* The metadata partition's fixed topic id. */
-#define META_TOPIC_ID {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}
+#define META_TOPIC_ID \
+    { \
+        { \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 \
+        } \
+    }
 
 struct meta_publication;
 
@@ -24,10 +29,10 @@ struct meta {
     struct raft raft;
     struct meta_quorum quorum;
     struct batch_builder builder;
-    struct uuid incarnation;     /* of this start's controller */
-    bool log_has_voters;         /* not only the first snapshot */
-    bool transaction_open;       /* a transaction without an end was read: it is aborted */
-    struct pmap bootstrap_features; /* of the first snapshot, for the first transaction */
+    struct uuid incarnation;      /* of this start's controller */
+    bool log_has_voters;          /* not only the first snapshot */
+    bool transaction_open;        /* a transaction without an end was read: it is aborted */
+    struct meta_image *bootstrap; /* what formatting left, for the first transaction; or NULL */
 
     struct meta_image *latest;    /* with what is appended */
     struct meta_image *committed; /* published */
@@ -42,8 +47,9 @@ struct meta {
     struct meta_publication *publications; /* one a data shard */
     int publication_count;
 
-    int64_t snapshot_offset;   /* of the newest snapshot */
     int64_t bytes_since_snapshot;
+    int64_t snapshot_ms; /* monotonic: when the last one was made, or this start */
+    int64_t stable_from; /* a snapshot below it would lie inside of a transaction */
     struct meta_snapshot_job *snapshot_job;
 
     bool stopping;

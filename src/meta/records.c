@@ -32,6 +32,24 @@ void meta_records_add(struct meta_records *records, const struct wire_message *m
         (struct meta_applied){.message = message, .version = version, .record = record};
 }
 
+void meta_records_add_copy(struct meta_records *records, const struct meta_applied *applied)
+{
+    struct chain chain;
+    struct wire_decoded decoded;
+    chain_init(&chain, RECORD_SIZE_MAX);
+    bool fine = wire_encode(applied->message, applied->version, applied->record, &chain, NULL);
+    struct slice bytes =
+        fine ? arena_copy(records->arena, slice_of(chain.data, chain.size)) : (struct slice){0};
+    chain_fini(&chain);
+    void *copy = arena_take(records->arena, applied->message->type->size);
+    fine = fine && copy != NULL && !records->arena->failed &&
+           wire_decode(applied->message, applied->version, bytes, records->arena, copy, &decoded);
+    if (fine)
+        meta_records_add(records, applied->message, applied->version, copy);
+    else
+        records->failed = true;
+}
+
 bool meta_record_add(struct batch_builder *builder, const struct meta_applied *applied,
                      int64_t timestamp_ms)
 {
@@ -44,9 +62,9 @@ bool meta_record_add(struct batch_builder *builder, const struct meta_applied *a
     chain_add(&value, slice_of(frame, size));
     bool fine = wire_encode(applied->message, applied->version, applied->record, &value, NULL);
     if (fine)
-        batch_builder_add(builder, &(struct batch_record){
-                                       .timestamp = timestamp_ms,
-                                       .value = slice_of(value.data, value.size)});
+        batch_builder_add(builder,
+                          &(struct batch_record){.timestamp = timestamp_ms,
+                                                 .value = slice_of(value.data, value.size)});
     chain_fini(&value);
     return fine;
 }
@@ -89,7 +107,7 @@ const char *meta_record_decode(struct slice value, struct arena *arena,
         return "memory is out";
     if (!wire_decode(message, (int)numbers[2], rest, arena, record, &decoded))
         return decoded.fault;
-    *ret_record = (struct meta_applied){
-        .message = message, .version = (int16_t)numbers[2], .record = record};
+    *ret_record =
+        (struct meta_applied){.message = message, .version = (int16_t)numbers[2], .record = record};
     return NULL;
 }

@@ -21,6 +21,9 @@ void meta_records_init(struct meta_records *, struct arena *);
 void meta_records_add(struct meta_records *, const struct wire_message *, int16_t version,
                       const void *record);
 
+/* The same with a copy of the record, in the arena. */
+void meta_records_add_copy(struct meta_records *, const struct meta_applied *);
+
 /* One batch of all records. The null slice on failure. Valid until the builder's next use. */
 struct meta_batch {
     int64_t timestamp_ms;

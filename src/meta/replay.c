@@ -6,6 +6,7 @@
 #include "meta/image_int.h"
 
 #include "base/always.h"
+#include "base/bytes.h"
 #include "wire/chain.h"
 #include "wire/msg/access_control_entry_record.h"
 #include "wire/msg/broker_registration_change_record.h"
@@ -50,8 +51,8 @@ static bool record_copy_make(struct record_copy *copy, const struct meta_applied
     arena_init(&copy->arena, KEPT_ARENA_MAX);
     struct wire_decoded decoded;
     bool fine = wire_encode(applied->message, applied->version, applied->record, &chain, NULL);
-    struct slice bytes = fine ? arena_copy(&copy->arena, slice_of(chain.data, chain.size))
-                              : (struct slice){0};
+    struct slice bytes =
+        fine ? arena_copy(&copy->arena, slice_of(chain.data, chain.size)) : (struct slice){0};
     copy->record = arena_take(&copy->arena, applied->message->type->size);
     fine = fine && copy->record != NULL &&
            wire_decode(applied->message, applied->version, bytes, &copy->arena, copy->record,
@@ -113,8 +114,8 @@ static bool put_number(struct pmap *map, struct slice key, int64_t number)
     struct meta_number *value = calloc(1, sizeof *value);
     if (value == NULL)
         return false;
-    *value = (struct meta_number){.object = {.references = 1, .free = plain_free},
-                                  .number = number};
+    *value =
+        (struct meta_number){.object = {.references = 1, .free = plain_free}, .number = number};
     return pmap_put(map, key, value);
 }
 
@@ -173,8 +174,7 @@ static const char *change_broker(struct meta_image *image, int32_t id,
     return put_broker(image, &again, state);
 }
 
-static const char *apply_broker_change(struct meta_image *image,
-                                       const struct meta_applied *applied)
+static const char *apply_broker_change(struct meta_image *image, const struct meta_applied *applied)
 {
     const struct broker_registration_change_record *record = applied->record;
     const struct meta_broker *broker = meta_broker_find(image, record->broker_id);
@@ -233,7 +233,7 @@ static const char *apply_register_controller(struct meta_image *image,
         .object = {.references = 1, .free = controller_free}, .record = record};
     struct meta_key key = meta_key_of_int(record->controller_id);
     return pmap_put(&image->controllers, meta_key_slice(&key), &self->controller) ? NULL
-                                                                                 : NO_MEMORY;
+                                                                                  : NO_MEMORY;
 }
 
 static const char *apply_unregister_controller(struct meta_image *image,
@@ -332,8 +332,7 @@ static struct meta_partition *copy_partition(const struct meta_partition *from)
     partition->adding = copy_ids(&at, from->adding.count, from->adding.at);
     partition->removing = copy_ids(&at, from->removing.count, from->removing.at);
     partition->elr = copy_ids(&at, from->elr.count, from->elr.at);
-    partition->last_known_elr =
-        copy_ids(&at, from->last_known_elr.count, from->last_known_elr.at);
+    partition->last_known_elr = copy_ids(&at, from->last_known_elr.count, from->last_known_elr.at);
     partition->directories = (const struct uuid *)(void *)at;
     if (directories > 0)
         memcpy(at, from->directories, directories);
@@ -472,52 +471,53 @@ static const char *apply_producer_ids(struct meta_image *image, const struct met
 
 /* ---- records that are kept as they are ---- */
 
-#define KEPT_KEY_MAX 1024
-
+/* What a record is about, in bytes that no other record's subject has. */
 struct kept_key {
-    uint8_t bytes[KEPT_KEY_MAX];
-    size_t size;
-    bool failed;
+    struct chain bytes;
 };
 
+/* A null part is not the empty one. */
 static void key_add(struct kept_key *key, struct slice part)
 {
-    if (part.size + 2 > KEPT_KEY_MAX - key->size) {
-        key->failed = true;
-        return;
-    }
-    key->bytes[key->size++] = (uint8_t)(part.size >> 8);
-    key->bytes[key->size++] = (uint8_t)part.size;
+    uint8_t size[4];
+    store_u32(size, slice_is_null(part) ? UINT32_MAX : (uint32_t)part.size);
+    chain_add(&key->bytes, slice_of(size, sizeof size));
     if (part.size > 0)
-        memcpy(key->bytes + key->size, part.data, part.size);
-    key->size += part.size;
+        chain_add(&key->bytes, part);
 }
 
+/* Puts the record, and is done with the key. */
 static const char *keep(struct meta_image *image, const struct meta_applied *applied,
-                        const struct kept_key *key)
+                        struct kept_key *key)
 {
-    struct kept_object *self = calloc(1, sizeof *self);
-    if (self == NULL || key->failed || !record_copy_make(&self->copy, applied)) {
+    struct kept_object *self = key->bytes.failed ? NULL : calloc(1, sizeof *self);
+    bool fine = self != NULL && record_copy_make(&self->copy, applied);
+    if (fine) {
+        self->kept = (struct meta_kept){.object = {.references = 1, .free = kept_free},
+                                        .type = applied->message->number,
+                                        .version = applied->version,
+                                        .record = self->copy.record};
+        fine = pmap_put(&image->kept, slice_of(key->bytes.data, key->bytes.size), &self->kept);
+    } else {
         free(self);
-        return key->failed ? "a record's identity is too long" : NO_MEMORY;
     }
-    self->kept = (struct meta_kept){.object = {.references = 1, .free = kept_free},
-                                    .type = applied->message->number,
-                                    .version = applied->version,
-                                    .record = self->copy.record};
-    return pmap_put(&image->kept, slice_of(key->bytes, key->size), &self->kept) ? NULL : NO_MEMORY;
+    chain_fini(&key->bytes);
+    return fine ? NULL : NO_MEMORY;
 }
 
-static const char *drop(struct meta_image *image, const struct kept_key *key)
+/* Removes the record, and is done with the key. */
+static const char *drop(struct meta_image *image, struct kept_key *key)
 {
-    return pmap_remove(&image->kept, slice_of(key->bytes, key->size)) ? NULL : NO_MEMORY;
+    bool fine =
+        !key->bytes.failed && pmap_remove(&image->kept, slice_of(key->bytes.data, key->bytes.size));
+    chain_fini(&key->bytes);
+    return fine ? NULL : NO_MEMORY;
 }
 
 static void key_start(struct kept_key *key, char kind)
 {
-    key->bytes[0] = (uint8_t)kind;
-    key->size = 1;
-    key->failed = false;
+    chain_init(&key->bytes, KEPT_ARENA_MAX);
+    chain_add(&key->bytes, slice_of(&kind, 1));
 }
 
 static const char *apply_ace(struct meta_image *image, const struct meta_applied *applied)
@@ -579,16 +579,44 @@ static const char *apply_remove_token(struct meta_image *image, const struct met
     return drop(image, &key);
 }
 
+static const struct client_quota_record_entity *entity_of(const struct client_quota_record *record,
+                                                          struct slice type)
+{
+    for (int32_t i = 0; i < record->entity_count; i++)
+        if (slice_equal(record->entity[i].entity_type, type))
+            return &record->entity[i];
+    return NULL;
+}
+
+/* An entity is a map: its parts come in any order. Kafka knows these types and no other. */
+static const char *quota_key(const struct client_quota_record *record, struct kept_key *key)
+{
+    static const struct slice types[] = {SLICE_LIT("client-id"), SLICE_LIT("ip"),
+                                         SLICE_LIT("user")};
+    int32_t known = 0;
+    key_start(key, 'q');
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        const struct client_quota_record_entity *entity = entity_of(record, types[i]);
+        if (entity == NULL)
+            continue;
+        known++;
+        key_add(key, types[i]);
+        key_add(key, entity->entity_name);
+    }
+    key_add(key, (struct slice){0});
+    key_add(key, record->key);
+    return known == record->entity_count ? NULL : "a quota of an entity that is not known";
+}
+
 static const char *apply_quota(struct meta_image *image, const struct meta_applied *applied)
 {
     const struct client_quota_record *record = applied->record;
     struct kept_key key;
-    key_start(&key, 'q');
-    for (int32_t i = 0; i < record->entity_count; i++) {
-        key_add(&key, record->entity[i].entity_type);
-        key_add(&key, record->entity[i].entity_name);
+    const char *fault = quota_key(record, &key);
+    if (fault != NULL) {
+        chain_fini(&key.bytes);
+        return fault;
     }
-    key_add(&key, record->key);
     return record->remove ? drop(image, &key) : keep(image, applied, &key);
 }
 

@@ -1,9 +1,12 @@
 /* Snapshots of the committed image, so that a start need not read the whole log: when enough was
- * appended since the last one. The bytes are made on the controller's shard, which alone may look
- * at the counts of an image's parts; a worker writes them as ".part", syncs, renames, and removes
- * older ones. A crash in between leaves the snapshot before. */
+ * appended since the last one, or something was and the last one is old (as in Kafka, that is
+ * looked at when records are committed, so nothing ticks). The bytes are made on the controller's
+ * shard, which alone may look at the counts of an image's parts; a worker writes them as ".part",
+ * syncs, renames, and lets go of old ones; then the log lets go of what is before the oldest. A
+ * crash in between leaves the snapshot before. */
 #include "meta/format.h"
 #include "meta/meta_int.h"
+#include "meta/snapshot_file.h"
 #include "sys/dir.h"
 #include "sys/file.h"
 #include "sys/journal.h"
@@ -20,8 +23,9 @@ struct meta_snapshot_job {
     struct shard_job job;
     struct meta *meta;
     struct chain file;
-    int64_t offset;
-    int32_t epoch;
+    struct meta_snapshot_id id;
+    struct meta_snapshot_retention retention;
+    int64_t log_start; /* the oldest snapshot that stays */
     int error;
 };
 
@@ -85,41 +89,26 @@ static bool build(struct meta *meta, struct snapshot_writer *writer)
 
 /* ---- on a worker ---- */
 
-static int remove_older(void *context, const char *name, bool is_directory)
-{
-    const struct meta_snapshot_job *job = context;
-    long long offset;
-    int epoch;
-    int end = 0;
-    if (is_directory || sscanf(name, "%20lld-%10d.checkpoint%n", &offset, &epoch, &end) != 2 ||
-        end == 0 || name[end] != '\0' || offset >= job->offset)
-        return 0;
-    char path[320];
-    (void)snprintf(path, sizeof path, META_FOLDER "/%s", name);
-    int error = sys_unlink(job->meta->dir->fd, path);
-    return error == -ENOENT ? 0 : error;
-}
-
 static int write_file(struct meta_snapshot_job *job) NOT_ON(on_shard)
 {
-    char part[320];
-    char name[300];
-    int dir_fd = job->meta->dir->fd;
-    (void)snprintf(name, sizeof name, META_FOLDER "/%020lld-%010d.checkpoint",
-                   (long long)job->offset, job->epoch);
+    char name[META_SNAPSHOT_NAME_SIZE];
+    char part[META_SNAPSHOT_NAME_SIZE + 8];
+    meta_snapshot_name(&job->id, name);
     (void)snprintf(part, sizeof part, "%s.part", name);
-    AUTO(file_close) int fd =
-        sys_file_open(dir_fd, part, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
+    AUTO(file_close) int folder = sys_dir_open(job->meta->dir->fd, META_FOLDER);
+    if (folder < 0)
+        return folder;
+    AUTO(file_close)
+    int fd = sys_file_open(folder, part, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
     int error = fd < 0 ? fd : sys_file_write_at(fd, slice_of(job->file.data, job->file.size), 0);
     if (error == 0)
         error = sys_file_sync(fd);
     if (error == 0)
-        error = sys_rename(dir_fd, part, name);
-    AUTO(file_close) int folder = sys_dir_open(dir_fd, META_FOLDER);
+        error = sys_rename(folder, part, name);
     if (error == 0)
-        error = folder < 0 ? folder : sys_dir_sync(folder);
+        error = sys_dir_sync(folder);
     if (error == 0)
-        error = sys_dir_list(folder, remove_older, job);
+        error = meta_snapshot_retain(folder, &job->retention, &job->log_start);
     return error;
 }
 
@@ -138,12 +127,11 @@ static void snapshot_done(struct shard *shard, struct shard_job *shard_job)
     struct meta *meta = job->meta;
     if (job->error < 0) {
         journal(JOURNAL_WARN, "metadata_snapshot_failed", "offset=%lld error=\"%s\" effect=\"%s\"",
-                (long long)job->offset, strerror(-job->error),
+                (long long)job->id.offset, strerror(-job->error),
                 "the log has everything; the next start reads more of it");
     } else {
-        meta->snapshot_offset = job->offset;
-        journal(JOURNAL_INFO, "metadata_snapshot", "offset=%lld bytes=%zu", (long long)job->offset,
-                job->file.size);
+        journal(JOURNAL_INFO, "metadata_snapshot", "offset=%lld bytes=%zu",
+                (long long)job->id.offset, job->file.size);
     }
     meta->snapshot_job = NULL;
     chain_fini(&job->file);
@@ -151,25 +139,38 @@ static void snapshot_done(struct shard *shard, struct shard_job *shard_job)
     meta_stop_if_idle(meta);
 }
 
+static bool is_due(const struct meta *meta)
+{
+    const struct node_config *config = meta->config;
+    int64_t interval_ms = config->metadata_log_max_snapshot_interval_ms;
+    if (meta->snapshot_job != NULL || meta->stopping || meta->bytes_since_snapshot == 0 ||
+        meta->committed->end_offset < meta->stable_from)
+        return false;
+    return meta->bytes_since_snapshot >= config->metadata_log_max_record_bytes_between_snapshots ||
+           (interval_ms > 0 && shard_now_ms(meta->shard) - meta->snapshot_ms >= interval_ms);
+}
+
 void meta_snapshot_consider(struct meta *meta)
 {
-    if (meta->snapshot_job != NULL || meta->stopping ||
-        meta->bytes_since_snapshot < meta->config->metadata_log_max_record_bytes_between_snapshots)
-        return;
-    struct meta_snapshot_job *job = calloc(1, sizeof *job);
+    struct meta_snapshot_job *job = is_due(meta) ? calloc(1, sizeof *job) : NULL;
     if (job == NULL)
         return;
     job->meta = meta;
-    job->offset = meta->committed->end_offset;
-    job->epoch = meta->committed->epoch;
+    job->id = (struct meta_snapshot_id){.offset = meta->committed->end_offset,
+                                        .epoch = meta->committed->epoch};
+    job->retention =
+        (struct meta_snapshot_retention){.size_max = meta->config->metadata_max_retention_bytes,
+                                         .age_max_ms = meta->config->metadata_max_retention_ms,
+                                         .now_ms = shard_wall_ms(meta->shard),
+                                         .log_size = log_size(meta->log)};
     chain_init(&job->file, SNAPSHOT_SIZE_MAX);
-    struct snapshot_writer writer = {.file = &job->file,
-                                     .timestamp_ms = shard_wall_ms(meta->shard),
-                                     .epoch = job->epoch};
+    struct snapshot_writer writer = {
+        .file = &job->file, .timestamp_ms = shard_wall_ms(meta->shard), .epoch = job->id.epoch};
     batch_builder_init(&writer.builder);
     bool fine = build(meta, &writer);
     batch_builder_fini(&writer.builder);
     meta->bytes_since_snapshot = 0;
+    meta->snapshot_ms = shard_now_ms(meta->shard);
     if (!fine) {
         chain_fini(&job->file);
         free(job);

@@ -25,8 +25,7 @@ struct deletion {
 static void answer(struct deletion *deletion, struct slice name, struct uuid id, enum err err,
                    const char *text)
 {
-    struct delete_topics_response_responses *one =
-        &deletion->answers[deletion->answer_count++];
+    struct delete_topics_response_responses *one = &deletion->answers[deletion->answer_count++];
     *one = delete_topics_response_responses_default;
     one->name = name;
     one->topic_id = id;
@@ -59,8 +58,7 @@ static int by_id(const void *a, const void *b)
 static size_t run_of_names(const struct deletion *deletion, size_t first)
 {
     size_t end = first + 1;
-    while (end < deletion->name_count &&
-           slice_equal(deletion->names[end], deletion->names[first]))
+    while (end < deletion->name_count && slice_equal(deletion->names[end], deletion->names[first]))
         end++;
     return end - first;
 }

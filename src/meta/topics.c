@@ -3,6 +3,7 @@
  * controller's shard. */
 #include "base/always.h"
 #include "meta/effective.h"
+#include "meta/features.h"
 #include "meta/meta_int.h"
 #include "meta/topic_name.h"
 #include "sys/entropy.h"
@@ -355,7 +356,7 @@ static void add_topic(struct creation *creation, struct meta_records *records, s
         sets_min_isr = sets_min_isr || slice_is(configs[i].name, "min.insync.replicas");
         meta_records_add(records, &wire_config_record, 0, &configs[i]);
     }
-    bool has_elr = meta_feature(creation->meta->latest, "eligible.leader.replicas.version") > 0;
+    bool has_elr = meta_feature(creation->meta->latest, META_FEATURE_ELR) > 0;
     if (sets_min_isr && has_elr) {
         clear->topic_name = creation->asked->name;
         meta_records_add(records, &wire_clear_elr_record, 0, clear);

@@ -161,8 +161,8 @@ static void write_kept(const struct meta_image *image, struct writer *writer)
     pmap_iterate(image->kept, (struct slice){0}, &kept);
     while (!writer->stopped && pmap_next(&kept, &entry)) {
         const struct meta_kept *record = entry.value;
-        const struct wire_message *message = wire_record(
-            &(struct wire_record_name){"cluster_metadata", WIRE_RECORD, record->type});
+        const struct wire_message *message =
+            wire_record(&(struct wire_record_name){"cluster_metadata", WIRE_RECORD, record->type});
         (void)emit(writer, message, record->version, record->record);
     }
 }
