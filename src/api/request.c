@@ -92,6 +92,7 @@ struct api_request *api_request_new(struct api_shard *here, struct api_client *c
     request->client = client;
     request->state = API_REQUEST_RUNNING;
     request->buffer = shard_buffer_ref(buffer);
+    request->charged = 0;
     request->message = NULL;
     request->on_abandoned = NULL;
     request->state_of_api = NULL;
@@ -106,6 +107,32 @@ static void request_destroy(struct api_request *request)
     free(request);
 }
 
+static void count_bytes(struct api_shard *here, int64_t bytes)
+{
+    here->buffer_bytes += bytes;
+    here->running_bytes += bytes;
+    stats_add(&here->stats, METRIC_BUFFER_BYTES, bytes);
+}
+
+void api_request_charge(struct api_request *request, int64_t bytes)
+{
+    request->charged += bytes;
+    count_bytes(request->here, bytes);
+}
+
+/* What its frame held is free again. */
+static void discharge(struct api_request *request)
+{
+    struct api_shard *here = request->here;
+    int64_t bytes = request->charged;
+    if (bytes == 0)
+        return;
+    request->charged = 0;
+    count_bytes(here, -bytes);
+    if (here->on_memory != NULL)
+        here->on_memory(here);
+}
+
 void api_request_free(struct api_request *request)
 {
     struct api_shard *here = request->here;
@@ -114,6 +141,7 @@ void api_request_free(struct api_request *request)
     request->state = API_REQUEST_IDLE;
     chain_reset(&request->answer, CHAIN_KEEP_BYTES);
     arena_reset(&request->arena);
+    discharge(request);
     if (here->request_pool_count >= REQUEST_POOL_MAX) {
         request_destroy(request);
         return;

@@ -57,6 +57,7 @@ struct api_request {
     struct frame_header header;
     struct slice body;           /* in buffer */
     struct shard_buffer *buffer; /* one reference */
+    int64_t charged;             /* counted in the shard's buffer_bytes until it is freed */
     struct arena arena;          /* the decoded request and what its API needs */
     void *message;               /* decoded, of the row's request type */
     struct chain answer;         /* size prefix, header and body, once answered */
@@ -77,6 +78,8 @@ struct api_request *api_request_new(struct api_shard *, struct api_client *,
                                     struct shard_buffer *buffer);
 /* Frees the pool; the shard has ended. */
 void api_request_pool_clear(struct api_shard *);
+/* Counts what its frame holds in memory, until it is freed. */
+void api_request_charge(struct api_request *, int64_t bytes);
 /* After its answer was sent or dropped. */
 void api_request_free(struct api_request *);
 

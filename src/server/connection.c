@@ -117,6 +117,11 @@ static int64_t next_deadline(const struct connection *c, enum connection_end *re
             *ret_why = "a request took too long to arrive";
         }
     }
+    if (c->favoured_until_ms != 0 && c->favoured_until_ms < nearest) {
+        nearest = c->favoured_until_ms;
+        *ret_how = CONNECTION_END_SLOW;
+        *ret_why = "memory for requests is out, and its request came too slowly";
+    }
     if (c->unsent_since_ms != 0 && c->unsent_since_ms + LIMIT_SEND_STALL_MS < nearest) {
         nearest = c->unsent_since_ms + LIMIT_SEND_STALL_MS;
         *ret_how = CONNECTION_END_SLOW;

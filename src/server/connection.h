@@ -43,6 +43,7 @@ struct connection {
     size_t parsed;               /* bytes of it that became requests */
     size_t size_hint;            /* of the last frame: the next buffer is made to hold one */
     int64_t charged;             /* bytes counted against the shard's memory */
+    int64_t favoured_until_ms;   /* while its shard favours it */
     int64_t frame_started_ms;    /* first byte of an unfinished frame; 0: none */
     bool readable;               /* the socket may hold more */
     bool hangup;                 /* the client sends no more: read on to its end */
@@ -65,6 +66,8 @@ struct connection {
 void connection_start(struct server_shard *, const struct connection_origin *) ON(on_shard);
 /* Ends it now; requests under way are left to their APIs. `why` goes to the log for faulty ones. */
 void connection_end(struct connection *, enum connection_end, const char *why) ON(on_shard);
+/* For api_shard.on_memory. */
+void connection_memory_came_back(struct api_shard *);
 /* No further requests; ends when those under way are answered and sent. */
 void connection_drain(struct connection *) ON(on_shard);
 

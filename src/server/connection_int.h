@@ -13,6 +13,9 @@ size_t connection_frame_size(const struct connection *);
 /* Forgets the receive buffer and what it counted. */
 void connection_receive_end(struct connection *);
 
+/* Memory was given back: those who wait for it look again. */
+void connection_wake_starved(struct server_shard *) ON(on_shard);
+
 /* Sends answered requests, oldest first, as far as the socket takes them. May end the connection:
  * false then. */
 bool connection_transmit(struct connection *) ON(on_shard);

@@ -7,6 +7,7 @@
 #include "api/fetch_session.h"
 #include "api/request.h"
 #include "meta/format.h"
+#include "server/connection.h"
 #include "sys/clock.h"
 #include "sys/dir.h"
 #include "sys/entropy.h"
@@ -130,6 +131,13 @@ static void start_http(struct node *node) NOT_ON(on_shard)
 
 /* ---- shards ---- */
 
+/* queued.max.request.bytes where it is set. */
+static int64_t request_memory(const struct node_config *config)
+{
+    return config->queued_max_request_bytes > 0 ? config->queued_max_request_bytes
+                                                : config->memory_request_bytes;
+}
+
 static bool make_local(struct node *node, int index)
 {
     struct server_shard *local = &node->locals[index];
@@ -152,6 +160,8 @@ static bool make_local(struct node *node, int index)
         checkpoint_init(&set->points[i].high_watermarks);
     }
     local->node = node;
+    local->memory_max = request_memory(node->config) / node->shard_count;
+    local->api.on_memory = connection_memory_came_back;
     list_init(&local->connections);
     list_init(&local->starved);
     local->api.shard = shard;
@@ -214,6 +224,16 @@ static bool make_meta(struct node *node, struct text *error) NOT_ON(on_shard)
 }
 
 /* ---- running ---- */
+
+/* The level's name was checked with the configuration. */
+static enum journal_level level_of(const char *name)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return (enum journal_level)i;
+    return JOURNAL_INFO;
+}
 
 static bool prepare(struct node *node, struct text *error) NOT_ON(on_shard)
 {
@@ -314,6 +334,7 @@ struct node *node_start(const struct node_options *options, struct text *error)
     node->config = options->config;
     node->version = options->version;
     node->started_ns = sys_mono_ns();
+    journal_set_level(level_of(options->config->log_level));
     bool fine = prepare(node, error);
     if (fine) {
         start_http(node);

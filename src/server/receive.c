@@ -22,26 +22,77 @@ size_t connection_frame_size(const struct connection *c)
     return FRAME_PREFIX_SIZE + (size_t)load_u32(c->buffer->data + c->parsed);
 }
 
-/* Memory was given back: those who wait for it look again. */
-static void wake_starved(struct server_shard *home)
+/* Whether no further request of it may begin until others were sent. */
+static bool is_full(const struct connection *c)
+{
+    return c->doomed || c->request_count >= LIMIT_REQUESTS_PER_CONNECTION ||
+           c->unsent_bytes >= LIMIT_UNSENT_BYTES;
+}
+
+static bool is_memory_out(const struct server_shard *home)
+{
+    return home->api.buffer_bytes >= home->memory_max;
+}
+
+/* Where memory is held by frames alone that cannot end without more of it, one is favoured: it
+ * reads on until its frame is complete. While requests run, theirs comes back. A frame that could
+ * not start at once is no candidate. */
+static bool may_favour(const struct connection *c)
+{
+    const struct server_shard *home = c->home;
+    return home->favoured == NULL && home->api.running_bytes == 0 && c->running_count == 0 &&
+           !is_full(c);
+}
+
+void connection_wake_starved(struct server_shard *home)
+{
+    bool out = is_memory_out(home);
+    LIST_EACH_SAFE (&home->starved, node, after) {
+        struct connection *c = CONTAINER_OF(node, struct connection, starved);
+        if (out && !may_favour(c))
+            continue;
+        list_remove(node);
+        shard_run_later(home->api.shard, &c->progress);
+        if (out)
+            return;
+    }
+}
+
+void connection_memory_came_back(struct api_shard *api)
 {
     role_now_on_shard();
-    struct list *node;
-    if (home->api.buffer_bytes >= LIMIT_SHARD_BUFFER_BYTES)
+    connection_wake_starved(CONTAINER_OF(api, struct server_shard, api));
+}
+
+static void favour(struct connection *c)
+{
+    struct server_shard *home = c->home;
+    size_t missing = connection_frame_size(c) - (c->buffer->filled - c->parsed);
+    home->favoured = c;
+    c->favoured_until_ms = shard_now_ms(home->api.shard) + LIMIT_FAVOUR_BASE_MS +
+                           (int64_t)missing / LIMIT_FAVOUR_BYTES_PER_MS;
+}
+
+/* Its frame ended, or the connection did. */
+static void end_favour(struct connection *c)
+{
+    role_now_on_shard();
+    c->favoured_until_ms = 0;
+    if (c->home->favoured != c)
         return;
-    while ((node = list_take_first(&home->starved)) != NULL)
-        shard_run_later(home->api.shard,
-                        &CONTAINER_OF(node, struct connection, starved)->progress);
+    c->home->favoured = NULL;
+    connection_wake_starved(c->home);
 }
 
 static void charge(struct connection *c, int64_t bytes)
 {
+    role_now_on_shard();
     bool less = bytes < c->charged;
     c->home->api.buffer_bytes += bytes - c->charged;
     stats_add(&c->home->api.stats, METRIC_BUFFER_BYTES, bytes - c->charged);
     c->charged = bytes;
-    if (less && !list_is_empty(&c->home->starved))
-        wake_starved(c->home);
+    if (less)
+        connection_wake_starved(c->home);
 }
 
 void connection_receive_end(struct connection *c)
@@ -50,6 +101,7 @@ void connection_receive_end(struct connection *c)
     c->buffer = NULL;
     c->parsed = 0;
     charge(c, 0);
+    end_favour(c);
 }
 
 /* A buffer with room for `size` bytes whose first bytes are the unfinished frame's. */
@@ -91,8 +143,7 @@ static bool prepare_buffer(struct connection *c)
 /* Whether the frame at `parsed` may become a request now. */
 static bool may_start(const struct connection *c, enum api_order order)
 {
-    if (c->doomed || c->request_count >= LIMIT_REQUESTS_PER_CONNECTION ||
-        c->unsent_bytes >= LIMIT_UNSENT_BYTES)
+    if (is_full(c))
         return false;
     if (c->running_count == 0)
         return true;
@@ -155,6 +206,9 @@ static enum frame_outcome start_request(struct connection *c, struct slice frame
     c->parsed += FRAME_PREFIX_SIZE + frame.size;
     c->size_hint = FRAME_PREFIX_SIZE + frame.size;
     c->frame_started_ms = 0;
+    if (frame.size > LIMIT_RECEIVE_BUFFER_SIZE)
+        api_request_charge(request, (int64_t)frame.size);
+    end_favour(c);
     stats_add(&c->home->api.stats, METRIC_REQUESTS, 1);
     api_request_run(request);
     return c->ended ? FRAME_ENDED : FRAME_STARTED;
@@ -196,8 +250,13 @@ static bool start_frames(struct connection *c, bool *ret_more)
 static bool is_starved(struct connection *c)
 {
     bool large = connection_frame_size(c) > LIMIT_RECEIVE_BUFFER_SIZE;
-    if (!large || c->home->api.buffer_bytes < LIMIT_SHARD_BUFFER_BYTES)
+    if (!large || !is_memory_out(c->home) || c->home->favoured == c)
         return false;
+    if (may_favour(c)) {
+        list_remove(&c->starved);
+        favour(c);
+        return false;
+    }
     if (list_is_empty(&c->starved))
         list_add_tail(&c->home->starved, &c->starved);
     return true;
@@ -247,8 +306,7 @@ bool connection_receive(struct connection *c)
     bool more = false;
     if (!start_frames(c, &more))
         return false;
-    bool full = c->request_count >= LIMIT_REQUESTS_PER_CONNECTION || c->doomed ||
-                c->unsent_bytes >= LIMIT_UNSENT_BYTES;
+    bool full = is_full(c);
     size_t frame = connection_frame_size(c);
     bool blocked = frame > 0 && c->buffer->filled - c->parsed >= frame;
     if (c->readable && !more && !full && !blocked && !is_starved(c)) {

@@ -18,11 +18,12 @@
 /* Arena of one request: enough for the largest legal request's decoded form. */
 #define LIMIT_REQUEST_ARENA_BASE (1 * 1024 * 1024)
 #define LIMIT_REQUEST_ARENA_FACTOR 16
-/* Memory for requests and answers of one shard; past it, connections with large unfinished frames
- * are not read until others are done. */
-#define LIMIT_SHARD_BUFFER_BYTES (512LL * 1024 * 1024)
-/* A frame must be complete after this long plus its size at the slowest rate we accept. */
-#define LIMIT_FRAME_BASE_MS 30000
+/* Where memory for requests (ottla.memory.request.bytes) is held by unfinished frames alone, one
+ * connection reads on until its frame is complete; it has this long plus what is missing at that
+ * rate. */
+#define LIMIT_FAVOUR_BASE_MS 1000
+#define LIMIT_FAVOUR_BYTES_PER_MS 1024
+/* A frame must be complete after ottla.frame.timeout.ms plus its size at this rate. */
 #define LIMIT_FRAME_BYTES_PER_MS 16
 /* An answer that the client does not read for this long ends its connection. */
 #define LIMIT_SEND_STALL_MS 60000
