@@ -235,6 +235,60 @@ def check_readmes(paths, texts):
                           "each module says what it is for, what it never does, where to start")
 
 
+# ---- configuration keys: what is claimed and what is read ----
+
+CONFIG_ROW = re.compile(
+    r'\{(BROKER|TOPIC|GROUP|OWN)\("([^"]+)",.*?\b(HONOURED|ACCEPTED|REFUSED|JVM)\b(.*?)\.doc', re.S)
+CONFIG_FIELD = re.compile(r'\bFIELD\((\w+),\s*"([^"]+)"\)')
+CONFIG_SYNONYMS = re.compile(r"SYNONYMS\((.*?)\)", re.S)
+CONFIG_READ = re.compile(r"config(?:->|\.)(\w+)")
+QUOTED = re.compile(r'"([a-z][a-z0-9.]+)"')
+
+
+def config_claims(texts):
+    """(path, line, scope, key, claim, synonyms) of every row of src/tbl/configs*.c."""
+    for path, text in texts.items():
+        if not re.match(r"src/tbl/configs\w*\.c$", path):
+            continue
+        for match in CONFIG_ROW.finditer(text):
+            told = CONFIG_SYNONYMS.search(match.group(0))
+            yield (path, text.count("\n", 0, match.start()) + 1, match.group(1), match.group(2),
+                   match.group(3), QUOTED.findall(told.group(1)) if told else [])
+
+
+def config_reads(texts):
+    """Members of configurations that are read where they take effect: outside config, no test."""
+    reads = set()
+    for path, text in texts.items():
+        if path.startswith("src/") and path.endswith((".c", ".h")) and not is_test(path) \
+                and module_of(path) != "config":
+            reads.update(CONFIG_READ.findall(text))
+    return reads
+
+
+def check_configs(texts):
+    """A key that is honoured is read by somebody; one without effect is not."""
+    own = {path: text for path, text in texts.items()
+           if module_of(path) == "config" and path.endswith(".c") and not is_test(path)}
+    fields = {}
+    for path, text in own.items():
+        scope = "TOPIC" if path.endswith("/topic.c") else "BROKER"
+        fields.update({(scope, key): member for member, key in CONFIG_FIELD.findall(text)})
+    handled = {key for text in own.values()
+               for key in QUOTED.findall(CONFIG_FIELD.sub("", text))}
+    reads, claims = config_reads(texts), list(config_claims(texts))
+    lent = {name for _, _, _, _, claim, synonyms in claims if claim == "HONOURED"
+            for name in synonyms}
+    for path, line, scope, key, claim, _ in claims:
+        member = fields.get(("TOPIC" if scope == "TOPIC" else "BROKER", key))
+        if claim == "HONOURED" and not (member in reads if member else key in handled or key in lent):
+            yield Finding("config", path, line, f"{key} is said to be honoured, and nothing reads it",
+                          key)
+        if claim == "ACCEPTED" and member in reads:
+            yield Finding("config", path, line, f"{key} is said to have no effect, and "
+                          f"config->{member} is read", key)
+
+
 def check_subject(subject):
     """The first line of a commit message; an empty text where it is right."""
     if len(subject) > 60:

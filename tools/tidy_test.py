@@ -299,6 +299,40 @@ class Tree(unittest.TestCase):
         (self.root / "src/log/README.md").unlink()
         self.expect("readme", "src/log/README.md")
 
+    def write_configs(self, claim, reader):
+        self.write("src/LAYERS", "base\nlog\nconfig\n")
+        self.write("src/config/README.md", "word " * 30)
+        self.write("src/log/c.c", "/* C. */\nint c(const struct node_config *config)\n{\n"
+                                  f"    return config->{reader};\n}}\n")
+        self.write("src/config/node_fields.c", '/* F. */\nstatic const struct f f[] = {\n'
+                                               '    FIELD(a_ms,\n          "a.ms"),\n};\n')
+        self.write("src/config/topic.c", '/* T. */\nstatic const char *const t = "t.type";\n')
+        self.write("src/tbl/configs_x.c", "/* X. */\nconst struct row r[] = {\n"
+                   f'    {{BROKER("a.ms", INT, "1"), AT_LEAST(1),\n     {claim}, .doc = "A."}},\n'
+                   '    {BROKER("lent.ms", INT, "1"), HONOURED, .doc = "L."},\n'
+                   '    {TOPIC("t.type", STRING, "x"), HONOURED, SYNONYMS("lent.ms"),\n'
+                   '     .doc = "T."},\n};\n')
+        self.write("src/LAYERS", "base\nlog\nconfig\ntbl\n")
+        self.write("src/tbl/README.md", "word " * 30)
+
+    def test_a_key_that_is_honoured_is_read(self):
+        self.write_configs("HONOURED", "a_ms")
+        code, out = self.run_tidy("--quick")
+        self.assertEqual(code, 0, out)
+
+    def test_a_key_that_is_honoured_and_not_read(self):
+        self.write_configs("HONOURED", "b_ms")
+        self.expect("config", "src/tbl/configs_x.c")
+
+    def test_a_key_without_effect_that_is_read(self):
+        self.write_configs("ACCEPTED", "a_ms")
+        self.expect("config", "src/tbl/configs_x.c")
+
+    def test_a_key_without_effect_and_not_read(self):
+        self.write_configs("ACCEPTED", "b_ms")
+        code, out = self.run_tidy("--quick")
+        self.assertEqual(code, 0, out)
+
     def test_shrink_writes_the_ratchet(self):
         self.write("src/log/c.c", "/* C. */\n" + "void f(void)\n{\n" + "    a();\n" * 70 + "}\n")
         self.write("tools/tidy.ratchet", "function src/log/c.c:f 99\n")

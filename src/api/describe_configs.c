@@ -84,6 +84,14 @@ static bool make_room(struct description *d)
     return true;
 }
 
+/* What is shown for the sake of tools, and does nothing here, says so. */
+static struct slice document(struct arena *arena, const struct config_row *row)
+{
+    if (row->treatment == CONFIG_HONOURED)
+        return slice_of_text(row->doc);
+    return slice_of_text(arena_printf(arena, "%s Has no effect in this version.", row->doc));
+}
+
 static bool on_entry(void *context, const struct config_entry *entry)
 {
     struct description *d = context;
@@ -103,7 +111,7 @@ static bool on_entry(void *context, const struct config_entry *entry)
     config->config_type = entry->row != NULL ? (int8_t)entry->row->type : CONFIG_STRING;
     config->documentation = (struct slice){0};
     if (d->message->include_documentation && entry->row != NULL)
-        config->documentation = slice_of_text(entry->row->doc);
+        config->documentation = document(arena, entry->row);
     if (d->message->include_synonyms)
         fill_synonyms(d, entry, config);
     return true;

@@ -76,7 +76,6 @@ struct node_config {
     const char *max_connections_per_ip_overrides; /* "host:n,host:n" */
     int32_t max_connection_creation_rate;
     int64_t queued_max_request_bytes; /* -1: ottla.memory.request.bytes */
-    int32_t request_timeout_ms;
     int32_t fetch_max_bytes;
     int32_t max_incremental_fetch_session_cache_slots;
     int32_t max_request_partition_size_limit;
@@ -89,7 +88,6 @@ struct node_config {
     int32_t offsets_topic_num_partitions;
     int16_t offsets_topic_replication_factor;
     int32_t offsets_topic_segment_bytes;
-    int32_t offsets_topic_compression_codec;
     int32_t transaction_state_log_num_partitions;
     int16_t transaction_state_log_replication_factor;
     int32_t transaction_state_log_min_isr;
@@ -105,12 +103,8 @@ struct node_config {
     /* ---- log upkeep ---- */
     int32_t log_flush_offset_checkpoint_interval_ms;
     int32_t log_flush_start_offset_checkpoint_interval_ms;
-    int64_t log_flush_scheduler_interval_ms;
     int64_t replica_high_watermark_checkpoint_interval_ms;
-    int64_t log_retention_check_interval_ms;
     int64_t log_initial_task_delay_ms;
-    int64_t log_dir_failure_timeout_ms;
-    int32_t num_recovery_threads_per_data_dir;
 
     /* ---- controller and quorum ---- */
     int32_t metadata_log_segment_bytes;
@@ -120,12 +114,6 @@ struct node_config {
     int64_t metadata_max_retention_bytes;
     int64_t metadata_max_retention_ms;
     int32_t metadata_max_idle_interval_ms;
-    int32_t controller_quorum_election_timeout_ms;
-    int32_t controller_quorum_fetch_timeout_ms;
-    int32_t controller_quorum_election_backoff_max_ms;
-    int32_t controller_quorum_append_linger_ms;
-    int32_t controller_quorum_request_timeout_ms;
-    int32_t controller_quorum_retry_backoff_ms;
     int32_t broker_heartbeat_interval_ms;
     int32_t broker_session_timeout_ms;
     int32_t initial_broker_registration_timeout_ms;
@@ -133,7 +121,6 @@ struct node_config {
     /* controller.quorum.voters was given: a static quorum (kraft.version 0) where the directory
      * has no KRaftVersion record. */
     bool static_voters;
-    bool auto_join_enable;
 
     /* ---- our own ---- */
     int32_t shards;                /* ottla.shards */

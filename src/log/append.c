@@ -12,7 +12,6 @@
 
 /* Batches of one write. */
 #define GROUP_MAX 64
-#define EXPIRE_INTERVAL_MS 600000
 
 /* One write in the making. */
 struct group {
@@ -106,6 +105,19 @@ static void group_write(struct group *group)
         complete(group->appends[i], err);
 }
 
+/* Age at which the active segment is closed: segment.ms less its share of segment.jitter.ms, which
+ * its name and offset decide, so that logs begun together do not all roll together. */
+static int64_t roll_age_ms(const struct log *log)
+{
+    const struct topic_config *config = &log->config;
+    int64_t jitter = MIN_OF(config->segment_jitter_ms, config->segment_ms);
+    if (jitter <= 0)
+        return config->segment_ms;
+    uint64_t seed = (uint64_t)log_active(log)->base_offset;
+    return config->segment_ms -
+           (int64_t)(slice_hash(slice_of_text(log->name), seed) % (uint64_t)jitter);
+}
+
 /* Segment full, too old, its index full, or offsets too far from its base. */
 static bool must_roll(const struct log *log, const struct group *group,
                       const struct log_append *append)
@@ -118,7 +130,7 @@ static bool must_roll(const struct log *log, const struct group *group,
     int64_t last_offset = group->end_offset + append->header.last_offset_delta;
     uint32_t index_max = (uint32_t)config->segment_index_bytes / TIME_INDEX_ENTRY_SIZE;
     bool old = active->first_timestamp != BATCH_NO_TIMESTAMP &&
-               append->max_timestamp - active->first_timestamp > config->segment_ms;
+               append->max_timestamp - active->first_timestamp > roll_age_ms(log);
     return size + append->header.size > config->segment_bytes || old ||
            log->index.offset_count >= index_max || log->index.time_count >= index_max ||
            last_offset - active->base_offset > INT32_MAX;
@@ -202,7 +214,7 @@ static void expire_producers(struct log *log)
     int64_t now_ms = shard_now_ms(log->shard);
     if (now_ms < log->expire_at_ms)
         return;
-    log->expire_at_ms = now_ms + EXPIRE_INTERVAL_MS;
+    log->expire_at_ms = now_ms + log->expire_interval_ms;
     producers_expire(&log->producers, shard_wall_ms(log->shard));
 }
 

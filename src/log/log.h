@@ -33,6 +33,7 @@ struct log_options {
     bool clean;              /* the node stopped cleanly before */
     int64_t wall_ms;
     int32_t producer_expiration_ms;
+    int32_t producer_check_interval_ms; /* between two looks for those that expired */
 };
 
 /* What was found, for one log line. */

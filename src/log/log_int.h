@@ -69,6 +69,7 @@ struct log {
     int64_t recovery_point; /* L4 */
     int64_t size;
     int64_t expire_at_ms;   /* when producers are next looked through */
+    int32_t expire_interval_ms;
     bool offline;           /* L7 */
 
     struct log_recent recent[LOG_RECENT_MAX]; /* a ring */

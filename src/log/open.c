@@ -163,6 +163,7 @@ static struct log *log_new(const struct log_options *options)
     log_index_init(&log->index);
     log_epochs_init(&log->epochs);
     producers_init(&log->producers, options->producer_expiration_ms);
+    log->expire_interval_ms = options->producer_check_interval_ms;
     return log;
 }
 

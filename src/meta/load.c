@@ -121,6 +121,7 @@ static bool open_log(struct meta *meta, int64_t snapshot_offset, struct text *er
         .clean = false,
         .wall_ms = sys_wall_ms(),
         .producer_expiration_ms = INT32_MAX,
+        .producer_check_interval_ms = INT32_MAX,
     };
     struct config_layers layers = {0};
     topic_config_make(meta->config, &layers, &options.config);

@@ -167,6 +167,7 @@ static void fill_options(struct replica *replica, struct log_options *options)
         .clean = dir->was_clean,
         .wall_ms = shard_wall_ms(set->shard),
         .producer_expiration_ms = set->config->producer_id_expiration_ms,
+        .producer_check_interval_ms = set->config->producer_id_expiration_check_interval_ms,
     };
 }
 

@@ -1,6 +1,7 @@
 /* The directories' checkpoint files while the node runs: now and then every shard is asked for its
- * offsets, one after the other, and a worker writes what came together. Nothing is written while
- * nothing changes. On shard 0, but the asking on each shard. */
+ * offsets, one after the other, and a worker writes what came together. Each of the three files has
+ * an interval of its own; a round writes those that are due. Nothing is written while nothing
+ * changes. On shard 0, but the asking on each shard. */
 #include "server/checkpoints.h"
 
 #include "base/always.h"
@@ -11,8 +12,20 @@
 
 #include <stdlib.h>
 
+enum kind { RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, KIND_COUNT };
+
+#define NEVER INT64_MAX
+
+/* One of the files. */
+struct schedule {
+    int64_t due_ms; /* monotonic; NEVER */
+    uint64_t seen;  /* changes of all shards when it was written last */
+    bool wanted;    /* in the round under way */
+};
+
 struct checkpoints {
     struct shard_timer timer;
+    struct schedule schedules[KIND_COUNT];
     struct shard_message message;
     struct shard_job job;
     struct shard *home;
@@ -23,8 +36,7 @@ struct checkpoints {
     bool away;      /* a round or a job is under way */
     bool failed;    /* memory was out in this round */
     bool stopped;
-    uint64_t seen;  /* changes of all shards, at the last round */
-    uint64_t changes;
+    uint64_t changes; /* of all shards */
     int error;
     const char *error_path;
     struct replica_points *points; /* one a directory */
@@ -44,29 +56,74 @@ static void clear(struct checkpoints *c)
 
 /* ---- writing ---- */
 
+static int write_kind(const struct checkpoints *c, int dir, enum kind kind) NOT_ON(on_shard)
+{
+    const struct replica_points *points = &c->points[dir];
+    int fd = c->dirs[dir].fd;
+    switch (kind) {
+    case RECOVERY_POINTS:
+        return checkpoint_write(&points->recovery_points, fd, CHECKPOINT_RECOVERY_POINT);
+    case LOG_STARTS:
+        return checkpoint_write(&points->log_starts, fd, CHECKPOINT_LOG_START);
+    case HIGH_WATERMARKS:
+    case KIND_COUNT:
+        break;
+    }
+    return checkpoint_write(&points->high_watermarks, fd, CHECKPOINT_HIGH_WATERMARK);
+}
+
 static void write_run(struct shard_job *job)
 {
     role_now_on_worker();
     struct checkpoints *c = CONTAINER_OF(job, struct checkpoints, job);
     c->error = 0;
     for (int i = 0; i < c->dir_count && c->error == 0; i++) {
-        struct replica_points *points = &c->points[i];
-        int fd = c->dirs[i].fd;
         c->error_path = c->dirs[i].path;
-        c->error = checkpoint_write(&points->recovery_points, fd, CHECKPOINT_RECOVERY_POINT);
-        if (c->error == 0)
-            c->error = checkpoint_write(&points->log_starts, fd, CHECKPOINT_LOG_START);
-        if (c->error == 0)
-            c->error = checkpoint_write(&points->high_watermarks, fd, CHECKPOINT_HIGH_WATERMARK);
+        for (int kind = 0; kind < KIND_COUNT && c->error == 0; kind++)
+            if (c->schedules[kind].wanted)
+                c->error = write_kind(c, i, (enum kind)kind);
     }
 }
 
-static void again(struct checkpoints *c)
+/* ---- when ---- */
+
+static int64_t interval_of(const struct checkpoints *c, int kind)
+{
+    const int64_t intervals[KIND_COUNT] = {
+        [RECOVERY_POINTS] = c->config->log_flush_offset_checkpoint_interval_ms,
+        [LOG_STARTS] = c->config->log_flush_start_offset_checkpoint_interval_ms,
+        [HIGH_WATERMARKS] = c->config->replica_high_watermark_checkpoint_interval_ms,
+    };
+    return intervals[kind];
+}
+
+/* As Kafka's scheduler: without an interval a file is written once. */
+static void set_next(struct checkpoints *c, int kind)
+{
+    int64_t interval = interval_of(c, kind);
+    int64_t now = shard_now_ms(c->home);
+    bool some = interval > 0 && interval < NEVER - now;
+    c->schedules[kind].due_ms = some ? now + interval : NEVER;
+}
+
+static void await_next(struct checkpoints *c)
 {
     role_now_on_shard();
-    if (!c->stopped)
-        shard_timer_start(c->home, &c->timer,
-                          c->config->log_flush_offset_checkpoint_interval_ms);
+    int64_t due = NEVER;
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        due = MIN_OF(due, c->schedules[kind].due_ms);
+    if (!c->stopped && due != NEVER)
+        shard_timer_start(c->home, &c->timer, MAX_OF(due - shard_now_ms(c->home), 0));
+}
+
+static void end_round(struct checkpoints *c)
+{
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        if (c->schedules[kind].wanted)
+            set_next(c, kind);
+    c->away = false;
+    clear(c);
+    await_next(c);
 }
 
 static void write_done(struct shard *shard, struct shard_job *job)
@@ -77,10 +134,10 @@ static void write_done(struct shard *shard, struct shard_job *job)
         journal(JOURNAL_WARN, "checkpoint_failed", "directory=%s error=\"%s\" effect=\"%s\"",
                 c->error_path, strerror(-c->error), "the start after a crash reads more");
     else
-        c->seen = c->changes;
-    c->away = false;
-    clear(c);
-    again(c);
+        for (int kind = 0; kind < KIND_COUNT; kind++)
+            if (c->schedules[kind].wanted)
+                c->schedules[kind].seen = c->changes;
+    end_round(c);
 }
 
 /* ---- asking ---- */
@@ -100,6 +157,14 @@ static void answered(struct shard *home, struct shard_message *message);
 
 static const struct shard_route route_ask = {.name = "checkpoints", .run = {ask, answered}};
 
+static bool is_news(const struct checkpoints *c)
+{
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        if (c->schedules[kind].wanted && c->schedules[kind].seen != c->changes)
+            return true;
+    return false;
+}
+
 static void ask_next(struct checkpoints *c)
 {
     role_now_on_shard();
@@ -108,10 +173,8 @@ static void ask_next(struct checkpoints *c)
         shard_send(c->home, shard_set_at(set, c->next_shard++), &c->message, &route_ask);
         return;
     }
-    if (c->failed || c->changes == c->seen || c->stopped) {
-        c->away = false;
-        clear(c);
-        again(c);
+    if (c->failed || !is_news(c) || c->stopped) {
+        end_round(c);
         return;
     }
     c->job = (struct shard_job){.run = write_run, .on_done = write_done};
@@ -126,8 +189,9 @@ static void answered(struct shard *home, struct shard_message *message)
 
 static void on_due(struct shard *shard, struct shard_timer *timer)
 {
-    (void)shard;
     struct checkpoints *c = CONTAINER_OF(timer, struct checkpoints, timer);
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        c->schedules[kind].wanted = c->schedules[kind].due_ms <= shard_now_ms(shard);
     c->away = true;
     c->failed = false;
     c->changes = 0;
@@ -163,7 +227,10 @@ struct checkpoints *checkpoints_new(const struct node_config *config, struct log
 void checkpoints_start(struct checkpoints *c, struct shard *home)
 {
     c->home = home;
-    again(c);
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        c->schedules[kind].due_ms =
+            shard_now_ms(home) + MIN_OF(c->config->log_initial_task_delay_ms, INT32_MAX);
+    await_next(c);
 }
 
 void checkpoints_stop(struct checkpoints *c)

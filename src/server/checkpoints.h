@@ -1,5 +1,6 @@
-/* Writes the checkpoint files of the log directories every log.flush.offset.checkpoint.interval.ms,
- * so that the start after a crash need not read again what was flushed. On shard 0. */
+/* Writes the checkpoint files of the log directories, each at its own interval
+ * (log.flush.offset.checkpoint.interval.ms and the like), so that the start after a crash need not
+ * read again what was flushed. On shard 0. */
 #ifndef SERVER_CHECKPOINTS_H
 #define SERVER_CHECKPOINTS_H
 

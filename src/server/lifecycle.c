@@ -1,6 +1,7 @@
 /* The node's states, on shard 0: register with the controller, be unfenced, serve; on a signal
  * drain, let the controller take the partitions, close the logs, stop. Every step waits for an
- * event; the one timer is for clients that do not read while the node drains. */
+ * event; the one timer is for a controller that does not answer at the start, and for clients that
+ * do not read while the node drains. */
 #include "server/node_int.h"
 
 #include "base/always.h"
@@ -75,7 +76,6 @@ static void start_listeners(struct node *node)
 static void on_unfenced(struct shard *shard, struct peer_call *call)
 {
     role_now_on_shard();
-    (void)shard;
     struct node *node = CONTAINER_OF(call, struct node, call);
     const struct broker_heartbeat_response *response = call->response;
     enum err err = response != NULL ? (enum err)response->error_code : call->transport;
@@ -85,6 +85,7 @@ static void on_unfenced(struct shard *shard, struct peer_call *call)
         return;
     }
     node_set_state(node, NODE_RUNNING);
+    shard_timer_stop(shard, &node->timer);
     start_listeners(node);
     checkpoints_start(node->checkpoints, shard_zero(node));
     node_banner(node);
@@ -251,21 +252,30 @@ static void close_back(struct shard *here, struct shard_message *message)
 static const struct shard_route route_close = {.name = "node_close",
                                                .run = {close_here, close_back}};
 
-/* Second: the controller moves what this node leads. */
+/* Second: the controller moves what this node leads, unless controlled.shutdown.enable is off. */
+
+static void close_all(struct node *node)
+{
+    node_set_state(node, NODE_CLOSING);
+    round_start(node, &route_close);
+}
 
 static void on_left(struct shard *shard, struct peer_call *call)
 {
     (void)shard;
     struct node *node = CONTAINER_OF(call, struct node, call);
     arena_fini(&call->arena);
-    node_set_state(node, NODE_CLOSING);
-    round_start(node, &route_close);
+    close_all(node);
 }
 
 static void drained_everywhere(struct node *node)
 {
     role_now_on_shard();
-    shard_timer_stop(shard_zero(node), &node->drain_timer);
+    shard_timer_stop(shard_zero(node), &node->timer);
+    if (!node->config->controlled_shutdown_enable) {
+        close_all(node);
+        return;
+    }
     node_set_state(node, NODE_LEAVING);
     heartbeat(node, true, on_left);
 }
@@ -317,7 +327,7 @@ static const struct shard_route route_cut = {.name = "node_cut", .run = {cut_her
 static void on_drain_overdue(struct shard *shard, struct shard_timer *timer)
 {
     role_now_on_shard();
-    struct node *node = CONTAINER_OF(timer, struct node, drain_timer);
+    struct node *node = CONTAINER_OF(timer, struct node, timer);
     for (int i = 0; i < node->shard_count; i++) {
         struct shard_message *message = calloc(1, sizeof *message);
         if (message != NULL)
@@ -338,8 +348,8 @@ static void node_stop(struct node *node, int signal)
     checkpoints_stop(node->checkpoints);
     for (int i = 0; i < node->listener_count; i++)
         listener_stop(node->listeners[i]);
-    shard_timer_init(&node->drain_timer, on_drain_overdue);
-    shard_timer_start(shard_zero(node), &node->drain_timer, DRAIN_MS);
+    shard_timer_init(&node->timer, on_drain_overdue);
+    shard_timer_start(shard_zero(node), &node->timer, DRAIN_MS);
     round_start(node, &route_drain);
 }
 
@@ -356,6 +366,14 @@ static void on_signal(struct shard *shard, struct shard_watch *watch, unsigned r
 
 /* ---- the beginning ---- */
 
+static void on_start_overdue(struct shard *shard, struct shard_timer *timer)
+{
+    (void)shard;
+    struct node *node = CONTAINER_OF(timer, struct node, timer);
+    give_up(node, "it was not registered within initial.broker.registration.timeout.ms",
+            ERR_REQUEST_TIMED_OUT);
+}
+
 static void on_begin(struct shard *shard, struct shard_message *message)
 {
     role_now_on_shard();
@@ -363,6 +381,9 @@ static void on_begin(struct shard *shard, struct shard_message *message)
     int error = shard_watch_start(shard, &node->signal_watch, node->signal_fd, false, on_signal);
     if (error < 0)
         give_up(node, "signals cannot be watched", ERR_UNKNOWN_SERVER_ERROR);
+    shard_timer_init(&node->timer, on_start_overdue);
+    shard_timer_start(shard, &node->timer,
+                      MAX_OF(node->config->initial_broker_registration_timeout_ms, 0));
 }
 
 static const struct shard_route route_begin = {.name = "node_begin", .run = {on_begin}};

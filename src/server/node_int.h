@@ -54,7 +54,7 @@ struct node {
     struct peer_call call;
     struct shard_watch signal_watch;
     int signal_fd;
-    struct shard_timer drain_timer;
+    struct shard_timer timer; /* starting: registration; draining: clients that do not read */
     struct shard_message begin;
     struct shard_message stopped;
     struct node_round *rounds;

@@ -286,6 +286,8 @@ static void bad_values_are_told_all_at_once(void **state)
             "must be at least 0\n");
     refused(NULL, SET("num.partitions"), "error: --set num.partitions: must be key=value\n");
     refused(NULL, SET("broker.heartbeat.interval.ms=5000"),
+            "warning: --set broker.heartbeat.interval.ms: broker.heartbeat.interval.ms has no "
+            "effect in this version\n"
             "error: broker.heartbeat.interval.ms should be less than or equal to half of the "
             "broker.session.timeout.ms\n");
     refused(NULL, SET("log.retention.ms=0"),

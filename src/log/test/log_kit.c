@@ -138,6 +138,7 @@ enum err log_kit_open(struct log_kit *kit, struct log_kit_open how,
         .clean = how.clean,
         .wall_ms = sys_wall_ms(),
         .producer_expiration_ms = 86400000,
+        .producer_check_interval_ms = 600000,
     };
     enum err err = log_open(&options, &kit->log, &recovery);
     if (ret_recovery != NULL)
