@@ -155,11 +155,19 @@ static void on_timer(struct shard *shard, struct shard_timer *timer)
         connection_watch_time(c);
 }
 
+/* Whether bytes can leave now: answers behind a request that still runs wait for it. */
+static bool may_send(const struct connection *c)
+{
+    if (!c->writable || list_is_empty(&c->requests))
+        return false;
+    return CONTAINER_OF(c->requests.next, struct api_request, link)->state == API_REQUEST_ANSWERED;
+}
+
 static void on_progress(struct shard *shard, struct shard_chore *chore)
 {
     role_now_on_shard();
     struct connection *c = CONTAINER_OF(chore, struct connection, progress);
-    if (c->unsent_bytes > 0 && c->writable)
+    if (may_send(c))
         shard_flush_later(shard, &c->flush);
     (void)connection_receive(c);
 }
@@ -173,8 +181,7 @@ static void on_flush(struct shard *shard, struct shard_chore *chore)
         return;
     if (c->doomed && c->request_count == 0)
         connection_end(c, CONNECTION_END_STOP, "this node stops");
-    else if (c->unsent_bytes > 0 ? c->writable
-                                 : before > c->request_count && (c->buffer != NULL || c->readable))
+    else if (may_send(c) || (before > c->request_count && (c->buffer != NULL || c->readable)))
         shard_run_later(shard, &c->progress);
     if (!c->ended)
         connection_watch_time(c);

@@ -1,6 +1,6 @@
 /* A listener and its shards without the rest of a node, and a client's end of connections to it:
  * for tests of frames, answers, deadlines and limits. The APIs are the real ones, with an empty
- * image. Made for the simulated world: the test's thread looks into a shard's data between turns. */
+ * image. For the simulated world: the test's thread looks into a shard's data between turns. */
 #ifndef SERVER_TEST_SERVER_KIT_H
 #define SERVER_TEST_SERVER_KIT_H
 
