@@ -147,8 +147,10 @@ unsigned sim_end_ready(const struct sim_end *end)
     unsigned ready = 0;
     if (end->error != 0)
         return SYS_READABLE | SYS_WRITABLE | SYS_HANGUP;
-    if (in->arrived > 0 || in->end_arrived)
+    if (in->arrived > 0)
         ready |= SYS_READABLE;
+    if (in->end_arrived)
+        ready |= SYS_READABLE | SYS_HANGUP;
     if (end->connected && out->bytes.size < out->room_max)
         ready |= SYS_WRITABLE;
     return ready;

@@ -95,11 +95,11 @@ static int wait_until(struct sys_poller *poller, struct epoll_event *events, int
 static unsigned readiness(uint32_t events)
 {
     unsigned ready = 0;
-    if ((events & (EPOLLIN | EPOLLRDHUP)) != 0)
+    if ((events & EPOLLIN) != 0)
         ready |= SYS_READABLE;
     if ((events & EPOLLOUT) != 0)
         ready |= SYS_WRITABLE;
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+    if ((events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0)
         ready |= SYS_HANGUP | SYS_READABLE;
     return ready;
 }

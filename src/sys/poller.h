@@ -12,7 +12,7 @@ struct sys_poller;
 enum sys_ready {
     SYS_READABLE = 1,
     SYS_WRITABLE = 2,
-    SYS_HANGUP = 4, /* error or both directions ended: read to learn which */
+    SYS_HANGUP = 4, /* the peer sends no more, or error: read on to the end to learn which */
 };
 
 struct sys_event {

@@ -165,6 +165,29 @@ static void an_end_is_seen_after_the_bytes(void **state)
     pair_close(&pair);
 }
 
+/* Bytes and the end behind them may be one event: it tells of the end, since after a read that got
+ * less than it had room for no further event comes. */
+static void an_end_is_told_with_the_bytes(void **state)
+{
+    struct pair pair;
+    char back[8];
+    (void)state;
+    pair_open(&pair);
+    struct slice part = slice_of_text("bye");
+    assert_int_equal(sys_net_send(pair.client, &part, 1, false), 3);
+    sys_poller_remove(pair.poller, pair.client);
+    sys_net_close(pair.client);
+    pair.client = -1;
+    pair_wait(&pair, KEY_SERVER, SYS_HANGUP);
+    size_t seen = 0;
+    int64_t got;
+    while ((got = sys_net_recv(pair.server, back + seen, sizeof back - seen)) > 0)
+        seen += (size_t)got;
+    assert_int_equal(got, 0);
+    assert_int_equal(seen, 3);
+    pair_close(&pair);
+}
+
 static void an_abort_resets_the_peer(void **state)
 {
     struct pair pair;
@@ -310,6 +333,7 @@ static void a_park_ends_at_its_deadline(void **state)
     cmocka_unit_test_setup_teardown(bytes_arrive_in_order, setup, teardown), \
         cmocka_unit_test_setup_teardown(a_full_connection_says_when_it_has_room, setup, teardown), \
         cmocka_unit_test_setup_teardown(an_end_is_seen_after_the_bytes, setup, teardown), \
+        cmocka_unit_test_setup_teardown(an_end_is_told_with_the_bytes, setup, teardown), \
         cmocka_unit_test_setup_teardown(an_abort_resets_the_peer, setup, teardown), \
         cmocka_unit_test_setup_teardown(nobody_listening_refuses, setup, teardown), \
         cmocka_unit_test_setup_teardown(waiting_ends_by_wake_or_deadline, setup, teardown), \
