@@ -190,28 +190,30 @@ static struct sim_fact *check_record(struct sim_history *history, const struct s
     return &facts->at[id.number];
 }
 
-/* In a scan: each record comes once. Those of an idempotent writer come in their order, and none of
- * a session is left out before one that is there; another's may overtake each other when they
- * were sent on two connections, of which the older was slow. */
+/* In a scan: each record comes once. Those of a session come in their order, none left out before
+ * one that is there. What has no session, or is of one that its writer has given up, may be
+ * overtaken: it was sent on another connection, which was slow. */
 static void note_found(struct sim_history *history, const struct sim_reading *reading,
                        struct sim_record_id id, struct sim_fact *fact)
 {
     const struct sim_topic *topic = reading->topic;
     struct sim_scan *scan = &reading->topic->scans[reading->partition];
-    int64_t last = scan->last_number[id.writer];
+    struct sim_found *last = &scan->last[id.writer];
     SIM_CHECK(fact->found_offset < 0, "%s-%d: record %u of writer %d is at %lld and at %lld",
               topic->name, id.partition, id.number, id.writer, (long long)fact->found_offset,
               (long long)*reading->offset);
     fact->found_offset = *reading->offset;
-    if (fact->session == 0)
+    if (fact->session == 0 || fact->session < last->session)
         return;
-    SIM_CHECK(id.number > last, "%s-%d: record %u of writer %d after its record %lld", topic->name,
-              id.partition, id.number, id.writer, (long long)last);
+    bool same = fact->session == last->session;
+    SIM_CHECK(!same || id.number > last->number, "%s-%d: record %u of writer %d after its %u",
+              topic->name, id.partition, id.number, id.writer, last->number);
     bool begins = id.number == 0 || (fact - 1)->session != fact->session;
-    SIM_CHECK(id.number == last + 1 || begins || !sim_history_is_strict(history, topic),
-              "%s-%d: record %u of writer %d follows its record %lld: the ones between are lost",
-              topic->name, id.partition, id.number, id.writer, (long long)last);
-    scan->last_number[id.writer] = id.number;
+    bool follows = same ? id.number == last->number + 1 : begins;
+    SIM_CHECK(follows || !sim_history_is_strict(history, topic),
+              "%s-%d: record %u of writer %d after its %u: the ones between are lost", topic->name,
+              id.partition, id.number, id.writer, last->number);
+    *last = (struct sim_found){.session = fact->session, .number = id.number};
 }
 
 static void take_record(struct sim_history *history, const struct sim_reading *reading,
@@ -281,7 +283,7 @@ void sim_history_scan_begin(struct sim_history *history, struct sim_topic *topic
     for (int p = 0; p < topic->partition_count; p++) {
         topic->scans[p].start_offset = 0;
         for (int w = 0; w < SIM_WRITERS_MAX; w++) {
-            topic->scans[p].last_number[w] = -1;
+            topic->scans[p].last[w] = (struct sim_found){0};
             for (uint32_t i = 0; i < topic->facts[p][w].count; i++)
                 topic->facts[p][w].at[i].found_offset = -1;
         }

@@ -32,10 +32,16 @@ struct sim_facts {
     uint32_t capacity;
 };
 
+/* The last record of a writer's newest session. */
+struct sim_found {
+    uint32_t session;
+    uint32_t number;
+};
+
 /* One partition's log as it is read from its start to its end. */
 struct sim_scan {
     int64_t start_offset; /* of the log: a power cut may have taken the first segment */
-    int64_t last_number[SIM_WRITERS_MAX];
+    struct sim_found last[SIM_WRITERS_MAX];
 };
 
 struct sim_topic {
