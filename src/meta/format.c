@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define PATH_SIZE 4096
 #define FIRST_SNAPSHOT META_FOLDER "/00000000000000000000-0000000000.checkpoint"
 
 static struct uuid random_uuid(void)
@@ -107,14 +108,33 @@ static void cluster_of(const struct log_dir *dir, char ret_id[LOG_DIR_CLUSTER_ID
                    dir->is_formatted ? dir->identity.cluster_id : text);
 }
 
+/* The folders on the way to the directory may be as new as itself: without their entries nothing in
+ * it survives a power loss. One that may not be read was not made by this process. */
+static int sync_way(const char *path) NOT_ON(on_shard)
+{
+    char folder[PATH_SIZE];
+    size_t size = strlen(path);
+    int error = 0;
+    for (size_t i = 0; i < size && error == 0; i++) {
+        if (path[i] != '/' && i > 0)
+            continue;
+        bool is_root = i == 0 && path[0] == '/';
+        (void)snprintf(folder, sizeof folder, "%.*s", (int)i, path);
+        AUTO(file_close)
+        int fd = sys_dir_open(SYS_DIR_CWD, is_root ? "/" : (i == 0 ? "." : folder));
+        error = fd < 0 ? 0 : sys_dir_sync(fd);
+    }
+    return error;
+}
+
 static bool format_one(const struct node_config *config, struct log_dir *dir,
                        const char *cluster_id, bool is_metadata, struct text *error)
     NOT_ON(on_shard)
 {
     struct log_dir_identity identity = {.node_id = config->node_id, .directory_id = random_uuid()};
     (void)snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", cluster_id);
-    int failed = 0;
-    if (is_metadata) {
+    int failed = sync_way(dir->path);
+    if (failed == 0 && is_metadata) {
         struct meta_voter voter = {.id = config->node_id,
                                    .directory_id = identity.directory_id,
                                    .endpoint = &config->controller};
