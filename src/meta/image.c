@@ -45,8 +45,6 @@ struct meta_image *meta_image_new(const struct node_config *node)
         .configs = pmap_empty(&meta_objects),
         .features = pmap_empty(&meta_objects),
         .kept = pmap_empty(&meta_objects),
-        .producer_id_broker = -1,
-        .producer_id_broker_epoch = -1,
     };
     topic_config_make(node, &(struct config_layers){0}, &image->topic_defaults);
     return image;

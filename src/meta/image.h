@@ -106,8 +106,6 @@ struct meta_image {
     int16_t kraft_version; /* of the quorum; 0: voters by configuration */
     struct pmap kept;      /* struct meta_kept */
     int64_t next_producer_id;
-    int32_t producer_id_broker;
-    int64_t producer_id_broker_epoch;
     int64_t partition_count;
 };
 

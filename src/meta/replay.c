@@ -464,8 +464,6 @@ static const char *apply_producer_ids(struct meta_image *image, const struct met
 {
     const struct producer_ids_record *record = applied->record;
     image->next_producer_id = record->next_producer_id;
-    image->producer_id_broker = record->broker_id;
-    image->producer_id_broker_epoch = record->broker_epoch;
     return NULL;
 }
 

@@ -176,8 +176,8 @@ bool meta_image_write(const struct meta_image *image, meta_record_fn on_record, 
     write_topics(image, &writer);
     write_configs(image, &writer);
     if (image->next_producer_id > 0) {
-        struct producer_ids_record record = {.broker_id = image->producer_id_broker,
-                                             .broker_epoch = image->producer_id_broker_epoch,
+        struct producer_ids_record record = {.broker_id = -1, /* as Kafka: it is over */
+                                             .broker_epoch = -1,
                                              .next_producer_id = image->next_producer_id};
         (void)emit(&writer, &wire_producer_ids_record, 0, &record);
     }

@@ -8,6 +8,10 @@
 #include "wire/msg/register_broker_record.h"
 #include "wire/msg/register_controller_record.h"
 
+#include <stdlib.h>
+
+#define FEATURES_MAX 32
+
 struct meta_image *image_new(void)
 {
     static struct node_config *node; /* one for all images of a test */
@@ -96,6 +100,26 @@ static void print_topic(struct printer *printer, const void *value)
     each(printer, topic->partitions, " of", print_partition);
 }
 
+static int by_feature(const void *a, const void *b)
+{
+    const struct register_broker_record_features *left = a;
+    const struct register_broker_record_features *right = b;
+    return slice_compare(left->name, right->name);
+}
+
+/* Features are a map, which comes in any order. */
+static void sort_features(struct register_broker_record *record,
+                          struct register_broker_record_features *sorted)
+{
+    size_t count = (size_t)record->features_count;
+    ALWAYS(count <= FEATURES_MAX, "%zu features", count);
+    if (count == 0)
+        return;
+    memcpy(sorted, record->features, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_feature);
+    record->features = sorted;
+}
+
 /* The registration, but for what the broker's state says better. */
 static void print_broker(struct printer *printer, const void *value)
 {
@@ -104,6 +128,8 @@ static void print_broker(struct printer *printer, const void *value)
     record.fenced = broker->fenced;
     record.in_controlled_shutdown = broker->in_controlled_shutdown;
     record.cordoned_log_dirs_count = -1;
+    struct register_broker_record_features sorted[FEATURES_MAX];
+    sort_features(&record, sorted);
     text_printf(&printer->text, " fenced %d leaves %d", broker->fenced,
                 broker->in_controlled_shutdown);
     uuids(printer, "cordoned", broker->cordoned_count, broker->cordoned);
@@ -148,9 +174,8 @@ char *image_text(const struct meta_image *image)
 {
     struct printer printer;
     text_init(&printer.text, SIZE_MAX / 2);
-    text_printf(&printer.text, "%lld partitions, producer ids from %lld by %d %lld",
-                (long long)image->partition_count, (long long)image->next_producer_id,
-                image->producer_id_broker, (long long)image->producer_id_broker_epoch);
+    text_printf(&printer.text, "%lld partitions, producer ids from %lld",
+                (long long)image->partition_count, (long long)image->next_producer_id);
     each(&printer, image->brokers, "broker", print_broker);
     each(&printer, image->controllers, "controller", print_controller);
     each(&printer, image->topics_by_name, "topic", print_topic);
