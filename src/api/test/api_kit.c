@@ -3,7 +3,9 @@
  * while a run lasts. */
 #include "api/test/api_kit.h"
 
+#include "api/file_range.h"
 #include "base/always.h"
+#include "sys/file.h"
 #include "wire/messages.h"
 #include "wire/msg/partition_record.h"
 #include "wire/msg/register_broker_record.h"
@@ -62,18 +64,43 @@ void api_kit_fini(struct api_kit *kit)
 
 /* ---- the answer ---- */
 
+/* What a socket would get: the bytes, and between them the ranges of files. */
+static struct slice flatten(const struct chain *chain, struct arena *arena)
+{
+    size_t size = (size_t)chain_size(chain);
+    uint8_t *bytes = arena_take(arena, size);
+    size_t to = 0;
+    size_t from = 0;
+    ALWAYS(bytes != NULL, "memory is out");
+    for (uint32_t i = 0; i < chain->link_count; i++) {
+        const struct chain_link *link = &chain->links[i];
+        memcpy(bytes + to, chain->data + from, link->at - from);
+        to += link->at - from;
+        from = link->at;
+        size_t wanted = (size_t)link->external.size;
+        int64_t got = sys_file_read_at(api_file_range_fd(&link->external), bytes + to, wanted,
+                                       link->external.position);
+        ALWAYS(got == (int64_t)wanted, "a range of a file is short: %lld", (long long)got);
+        to += wanted;
+    }
+    memcpy(bytes + to, chain->data + from, chain->size - from);
+    return slice_of(bytes, size);
+}
+
 static void decode(struct api_exchange *exchange)
 {
     struct api_request *request = exchange->request;
     const struct wire_message *message = request->row->response;
     struct arena *arena = &exchange->kit->arena;
-    struct slice frame = arena_copy(arena, slice_of(request->answer.data, request->answer.size));
+    if (chain_size(&request->answer) == 0)
+        return;
+    struct slice frame = flatten(&request->answer, arena);
     uint32_t size = (uint32_t)frame.data[0] << 24 | (uint32_t)frame.data[1] << 16 |
                     (uint32_t)frame.data[2] << 8 | frame.data[3];
     ALWAYS(size == frame.size - 4, "a frame says another size");
     int32_t correlation_id;
-    const char *why = frame_response_parse(slice_from(frame, 4), &request->header,
-                                           &correlation_id, &exchange->body);
+    const char *why = frame_response_parse(slice_from(frame, 4), &request->header, &correlation_id,
+                                           &exchange->body);
     ALWAYS(why == NULL, "a response's header does not parse: %s", why);
     ALWAYS(correlation_id == request->header.correlation_id, "correlation id %d", correlation_id);
     exchange->response = arena_take(arena, message->type->size);
@@ -84,8 +111,12 @@ static void decode(struct api_exchange *exchange)
     ALWAYS(decoded.size == exchange->body.size, "%s has bytes left over", message->name);
 }
 
-static void one_done(struct api_kit *kit)
+static void one_done(struct api_kit *kit, struct api_exchange *exchange)
 {
+    if (kit->on_done != NULL) {
+        kit->on_done(kit, exchange);
+        return;
+    }
     ALWAYS(kit->open > 0, "more answers than requests");
     if (--kit->open == 0)
         shard_set_stop(kit->set);
@@ -99,7 +130,7 @@ static void on_answered(struct api_client *client, struct api_request *request)
     exchange->answered = true;
     decode(exchange);
     api_request_free(request);
-    one_done(exchange->kit);
+    one_done(exchange->kit, exchange);
 }
 
 static void on_faulty(struct api_client *client, struct api_request *request, const char *why)
@@ -107,7 +138,7 @@ static void on_faulty(struct api_client *client, struct api_request *request, co
     struct api_exchange *exchange = CONTAINER_OF(client, struct api_exchange, client);
     exchange->fault = why;
     api_request_free(request);
-    one_done(exchange->kit);
+    one_done(exchange->kit, exchange);
 }
 
 /* ---- a run ---- */
@@ -126,9 +157,8 @@ static struct slice encode(struct api_exchange *exchange, const struct api_row *
     return body;
 }
 
-static void begin_one(struct api_kit *kit, struct api_exchange *exchange)
+void api_kit_begin(struct api_kit *kit, struct api_exchange *exchange)
 {
-    role_now_on_shard();
     const struct api_row *row = api_row_find(exchange->key);
     ALWAYS(row != NULL, "there is no API %d", exchange->key);
     struct shard_buffer *buffer = shard_buffer_new(1);
@@ -151,6 +181,9 @@ static void begin_one(struct api_kit *kit, struct api_exchange *exchange)
         .correlation_id = -77,
     };
     request->body = encode(exchange, row);
+    exchange->answered = false;
+    exchange->response = NULL;
+    exchange->fault = NULL;
     api_request_run(request);
     if (exchange->abandoned && !exchange->answered) {
         request->client = NULL;
@@ -160,10 +193,11 @@ static void begin_one(struct api_kit *kit, struct api_exchange *exchange)
 
 static void on_begin(struct shard *shard, struct shard_message *message)
 {
+    role_now_on_shard();
     (void)shard;
     struct api_kit *kit = CONTAINER_OF(message, struct api_kit, begin);
     for (int i = 0; i < kit->exchange_count; i++)
-        begin_one(kit, &kit->exchanges[i]);
+        api_kit_begin(kit, &kit->exchanges[i]);
     if (kit->open == 0)
         shard_set_stop(kit->set);
 }

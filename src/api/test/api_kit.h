@@ -14,6 +14,7 @@
 #define API_KIT_SETTINGS_MAX 8
 
 struct api_kit;
+struct api_exchange;
 
 /* The kit's controller: answers one call (peer_answer), on the controller's shard. */
 typedef void (*api_kit_call_fn)(struct api_kit *, struct shard *controller, struct peer_call *);
@@ -26,11 +27,12 @@ struct api_kit_controller {
 
 struct api_kit {
     struct node_config *config;
-    struct meta_image *image; /* may be changed between runs */
+    struct meta_image *image;      /* may be changed between runs */
     struct node_listener listener; /* that the clients come in by */
     api_kit_call_fn on_call;
-    int calls; /* made to the controller so far */
-    struct arena arena; /* of what was decoded */
+    int calls;                                                /* made to the controller so far */
+    void (*on_done)(struct api_kit *, struct api_exchange *); /* on the shard; or NULL */
+    struct arena arena;                                       /* of what was decoded */
     /* ---- inside ---- */
     struct api_shard here;
     struct api_kit_controller controller;
@@ -51,8 +53,9 @@ struct api_exchange {
     /* out */
     bool answered;
     const char *fault; /* the connection was ended: why */
-    void *response;    /* decoded, in the kit's arena */
+    void *response;    /* decoded, in the kit's arena; NULL: nothing is sent */
     struct slice body; /* as sent */
+    bool done;         /* set by whoever drives the kit when it has ended */
     /* inside */
     struct api_kit *kit;
     struct api_client client;
@@ -70,6 +73,9 @@ void api_kit_fini(struct api_kit *);
 void api_kit_run(struct api_kit *, struct api_exchange *exchanges, int count);
 /* One exchange that must be answered: the decoded response. */
 const void *api_kit_ask(struct api_kit *, int16_t key, int16_t version, const void *message);
+
+/* Begins one on shard 0, whose thread this is. */
+void api_kit_begin(struct api_kit *, struct api_exchange *) ON(on_shard);
 
 /* Within on_call, on the controller's shard: what the data shard sees before the answer. Takes over
  * the reference. */
