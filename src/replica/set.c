@@ -126,7 +126,7 @@ static void open_done(struct shard *shard, struct shard_job *job)
     } else {
         replica->log = opening->log;
         log_attach(replica->log, shard, &set->files);
-        if (opening->leads)
+        if (opening->leads && !replica->doomed && !set->stopping)
             replica_lead(replica, opening->leader_epoch);
         else
             replica->state = REPLICA_IDLE;

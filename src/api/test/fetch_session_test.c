@@ -227,6 +227,24 @@ static void answer_all(struct prng *prng, struct fetch_session *session, struct 
     }
 }
 
+static int topic_index(struct slice name)
+{
+    int topic = 0;
+    while (!slice_is(name, topic_names[topic]))
+        topic++;
+    return topic;
+}
+
+/* A full request names nothing to forget, and nothing before it counts. */
+static void make_full(struct asked *asked, struct model *model)
+{
+    model->count = 0;
+    asked->message.forgotten_topics_data_count = 0;
+    for (int32_t i = 0; i < asked->message.topics_count; i++)
+        model_ask(model, topic_index(asked->topics[i].topic), asked->parts[i].partition,
+                  asked->parts[i].fetch_offset);
+}
+
 static void one_session(uint64_t seed)
 {
     struct prng prng;
@@ -239,18 +257,9 @@ static void one_session(uint64_t seed)
     for (int round = 0; round < 60; round++) {
         struct asked asked;
         asked_init(&asked, id, epoch);
-        if (epoch == 0)
-            model.count = 0;
         random_request(&prng, &asked, &model);
-        if (epoch == 0) { /* a full request names nothing to forget */
-            model.count = 0;
-            asked.message.forgotten_topics_data_count = 0;
-            for (int32_t i = 0; i < asked.message.topics_count; i++)
-                for (int topic = 0; topic < TOPICS; topic++)
-                    if (slice_is(asked.topics[i].topic, topic_names[topic]))
-                        model_ask(&model, topic, asked.parts[i].partition,
-                                  asked.parts[i].fetch_offset);
-        }
+        if (epoch == 0)
+            make_full(&asked, &model);
         struct fetch_plan result = plan(cache, &asked, round);
         assert_int_equal(result.error, ERR_NONE);
         assert_int_equal(result.incremental, epoch > 0 && model.count > 0);

@@ -396,7 +396,7 @@ static void abandoned(void **state)
     }
 }
 
-/* Its topic is deleted, or its leader moves: told at once, with the leader where the version can. */
+/* Its topic is deleted, or its leader moves: told at once, with the leader where a version can. */
 static void the_replica_ends(void **state)
 {
     (void)state;
