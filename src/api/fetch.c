@@ -410,13 +410,14 @@ static enum err find_partition(const struct fetch *fetch, struct fetch_part *par
     if (meta_topic_partition(topic, part->interest->partition) == NULL)
         return ERR_UNKNOWN_TOPIC_OR_PARTITION;
     part->topic_id = topic->id;
+    part->shard =
+        replica_shard_of(topic->name, part->interest->partition, fetch->gather.leg_count);
     return fetch->is_replica ? ERR_NOT_LEADER_OR_FOLLOWER : ERR_NONE;
 }
 
 static bool make_parts(struct fetch *fetch)
 {
     struct api_request *request = fetch->request;
-    int shards = shard_set_count(shard_siblings(request->here->shard));
     size_t count = fetch->plan.session->table.count;
     fetch->parts = ARENA_ARRAY(&request->arena, struct fetch_part, count);
     if (!api_gather_init(&fetch->gather, request->here, &request->arena, run_part, on_done) ||
@@ -434,8 +435,7 @@ static bool make_parts(struct fetch *fetch)
             part->unknown = err != ERR_NOT_LEADER_OR_FOLLOWER;
             continue;
         }
-        int shard = replica_shard_of(part->topic_id, part->interest->partition, shards);
-        if (!api_gather_add(&fetch->gather, &request->arena, shard, &part->part))
+        if (!api_gather_add(&fetch->gather, &request->arena, part->shard, &part->part))
             return false;
     }
     return true;

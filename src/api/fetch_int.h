@@ -17,6 +17,7 @@ struct fetch_part {
     struct fetch *fetch;
     struct fetch_interest *interest; /* the session's */
     struct uuid topic_id;
+    int shard; /* that owns the partition */
     struct api_shard *there;
     struct replica *replica; /* on its shard, while it is read */
     struct replica_waiter waiter;

@@ -238,7 +238,7 @@ static bool add_part(struct list_offsets *state, struct offset_part *part,
         return true;
     part->topic_id = topic->id;
     int shards = shard_set_count(shard_siblings(request->here->shard));
-    int shard = replica_shard_of(topic->id, part->answer->partition_index, shards);
+    int shard = replica_shard_of(topic->name, part->answer->partition_index, shards);
     return api_gather_add(&state->gather, &request->arena, shard, &part->part);
 }
 

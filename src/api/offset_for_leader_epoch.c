@@ -98,7 +98,7 @@ static bool add_topic(struct epoch_state *state,
             continue;
         }
         part->topic_id = topic->id;
-        int shard = replica_shard_of(topic->id, part->answer->partition, shards);
+        int shard = replica_shard_of(topic->name, part->answer->partition, shards);
         if (!api_gather_add(&state->gather, arena, shard, &part->part))
             return false;
     }

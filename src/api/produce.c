@@ -34,6 +34,7 @@ struct produce_part {
     struct produce_response_responses_partition_responses *answer;
     struct uuid topic_id;
     int32_t partition;
+    int shard; /* that owns the partition */
     struct slice records;
     struct topic_config config;
     struct batch_rules rules;
@@ -178,13 +179,11 @@ static void run_part(struct api_shard *there, struct api_part *api_part)
 static void append_all(struct produce *produce)
 {
     struct api_request *request = produce->request;
-    int shards = shard_set_count(shard_siblings(request->here->shard));
     for (int32_t i = 0; i < produce->part_count; i++) {
         struct produce_part *part = &produce->parts[i];
         if (part->settled && !part->rejected)
             continue;
-        int shard = replica_shard_of(part->topic_id, part->partition, shards);
-        if (!api_gather_add(&produce->gather, &request->arena, shard, &part->part))
+        if (!api_gather_add(&produce->gather, &request->arena, part->shard, &part->part))
             settle(part, ERR_UNKNOWN_SERVER_ERROR);
     }
     api_gather_run(&produce->gather);
@@ -409,6 +408,8 @@ static void prepare(struct produce_part *part, const struct meta_topic *topic)
         return;
     }
     part->topic_id = topic->id;
+    part->shard = replica_shard_of(topic->name, part->partition,
+                                   shard_set_count(shard_siblings(request->here->shard)));
     part->config = *meta_topic_config(request->here->image, topic);
     fill_rules(part, request);
     batch_validate(part->records, &part->rules, request->here->codecs, &request->arena,

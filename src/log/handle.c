@@ -110,9 +110,14 @@ void log_handle_forget(struct log_handle *handle)
         handle_free(handle);
 }
 
-void log_handle_move(struct log_handle *handle, struct log_files *to)
+struct log_handle *log_handle_move(struct log_handle *handle, struct log_files *to)
 {
-    ALWAYS(handle->references == 0, "%s is in use", handle->path);
+    if (handle->references > 0) {
+        struct log_handle *another = log_handle_new(to, handle->dir_fd, handle->path);
+        log_handle_forget(handle);
+        return another;
+    }
     handle_close(handle);
     handle->files = to;
+    return handle;
 }

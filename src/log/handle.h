@@ -40,7 +40,8 @@ MUST_USE int log_handle_ref(struct log_handle *);
 void log_handle_unref(struct log_handle *);
 /* No further log_handle_ref; freed when nobody holds a reference. NULL is fine. */
 void log_handle_forget(struct log_handle *);
-/* Moves a handle to another table while it has no references. */
-void log_handle_move(struct log_handle *, struct log_files *to);
+/* Moves a handle to another table. One in use stays with its users, in its table, as if forgotten,
+ * and a new one is returned in its stead; NULL when there is no memory for that. */
+MUST_USE struct log_handle *log_handle_move(struct log_handle *, struct log_files *to);
 
 #endif

@@ -215,15 +215,17 @@ void log_attach(struct log *log, struct shard *shard, struct log_files *files)
     log->shard = shard;
     log->files = files;
     for (int i = 0; i < log->segment_count; i++)
-        log_handle_move(log->segments[i]->handle, files);
+        log->segments[i]->handle = log_handle_move(log->segments[i]->handle, files);
 }
 
 void log_detach(struct log *log)
 {
     ALWAYS(list_is_empty(&log->appends) && list_is_empty(&log->flushes) && log->flush_job == NULL,
            "%s is still at work", log->name);
-    for (int i = 0; i < log->segment_count; i++)
-        log_handle_move(log->segments[i]->handle, NULL);
+    for (int i = 0; i < log->segment_count; i++) {
+        log->segments[i]->handle = log_handle_move(log->segments[i]->handle, NULL);
+        log->offline = log->offline || log->segments[i]->handle == NULL; /* nothing is stored */
+    }
     log->shard = NULL;
     log->files = NULL;
 }

@@ -55,7 +55,8 @@ void log_attach(struct log *, struct shard *, struct log_files *) ON(on_shard);
 /* Calls back once nothing is under way: now, or when the flush that is has ended. No appends or
  * flushes may be submitted any more. */
 void log_when_idle(struct log *, void (*on_idle)(void *), void *context) ON(on_shard);
-/* Nothing may be under way. The log has no shard from then on. */
+/* Nothing may be under way, but ranges that were read may still be on their way to somebody. The
+ * log has no shard from then on. */
 void log_detach(struct log *) ON(on_shard);
 /* Flushes, writes indexes and the producer snapshot, when clean; frees. 0 or -errno. */
 int log_close(struct log *, bool clean) NOT_ON(on_shard);

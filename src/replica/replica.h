@@ -25,6 +25,8 @@ struct replica {
     int32_t partition;
     enum replica_state state;
     bool doomed; /* its topic is gone: deleted once nothing is under way */
+    struct list doomed_link;   /* the set's; itself when it is not doomed */
+    struct replica *successor; /* of the same name: opened once this one's folder is gone */
     struct log *log;
     int dir_index;
     char *name; /* "topic-0" */

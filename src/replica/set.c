@@ -25,9 +25,9 @@ struct replica_opening {
     int64_t started_ns;
 };
 
-int replica_shard_of(struct uuid topic_id, int32_t partition, int shard_count)
+int replica_shard_of(struct slice topic, int32_t partition, int shard_count)
 {
-    uint64_t hash = slice_hash(slice_of(topic_id.bytes, sizeof topic_id.bytes), 0);
+    uint64_t hash = slice_hash(topic, 0);
     return (int)((hash + (uint64_t)(uint32_t)partition) % (uint64_t)shard_count);
 }
 
@@ -63,6 +63,7 @@ struct replica *replica_set_find(const struct replica_set *set, struct uuid topi
 void replica_set_init(struct replica_set *set)
 {
     hash_table_init(&set->table);
+    list_init(&set->doomed);
 }
 
 void replica_set_fini(struct replica_set *set)
@@ -78,12 +79,17 @@ static void settle(struct replica_set *set)
         set->on_settled(set);
 }
 
+static void submit_opening(struct replica *) ON(on_shard);
+
 static void replica_free(struct replica *replica)
 {
     role_now_on_shard();
     struct replica_set *set = replica->set;
     shard_timer_stop(set->shard, &replica->flush_timer);
     hash_table_remove(&set->table, &replica->node);
+    list_remove(&replica->doomed_link);
+    if (replica->successor != NULL)
+        submit_opening(replica->successor);
     stats_add(set->stats, METRIC_PARTITIONS, -1);
     free(replica->opening);
     free(replica->name);
@@ -190,6 +196,7 @@ static struct replica *replica_new(struct replica_set *set, const struct meta_to
     replica->partition = partition->id;
     replica->name = copy;
     replica->opening = opening;
+    list_init(&replica->doomed_link);
     replica_init_waiting(replica);
     shard_timer_init(&replica->flush_timer, NULL);
     struct replica_key key = {.topic_id = topic->id, .partition = partition->id};
@@ -207,6 +214,23 @@ static void take_partition(struct replica *replica, const struct meta_partition 
 {
     replica->isr_count = partition->isr.count;
     replica->replica_count = partition->replicas.count;
+}
+
+static void submit_opening(struct replica *replica)
+{
+    replica->job = (struct shard_job){.run = open_run, .on_done = open_done};
+    shard_submit(replica->set->shard, &replica->job);
+}
+
+/* The last doomed one of that name: its folder is in the way. NULL: there is none. */
+static struct replica *find_predecessor(const struct replica_set *set, const char *name)
+{
+    LIST_EACH (&set->doomed, node) {
+        struct replica *doomed = CONTAINER_OF(node, struct replica, doomed_link);
+        if (doomed->successor == NULL && strcmp(doomed->name, name) == 0)
+            return doomed;
+    }
+    return NULL;
 }
 
 static void open_replica(struct replica_set *set, const struct meta_image *image,
@@ -227,8 +251,11 @@ static void open_replica(struct replica_set *set, const struct meta_image *image
     fill_options(replica, &replica->opening->options);
     replica->state = REPLICA_OPENING;
     set->opening_count++;
-    replica->job = (struct shard_job){.run = open_run, .on_done = open_done};
-    shard_submit(set->shard, &replica->job);
+    struct replica *before = find_predecessor(set, replica->name);
+    if (before != NULL)
+        before->successor = replica;
+    else
+        submit_opening(replica);
 }
 
 /* ---- following ---- */
@@ -258,10 +285,10 @@ static void change_replica(struct replica *replica, const struct meta_image *ima
 }
 
 static bool is_ours(const struct replica_set *set, const struct meta_partition *partition,
-                    struct uuid topic_id)
+                    struct slice topic)
 {
     int shards = shard_set_count(shard_siblings(set->shard));
-    if (replica_shard_of(topic_id, partition->id, shards) != shard_index(set->shard))
+    if (replica_shard_of(topic, partition->id, shards) != shard_index(set->shard))
         return false;
     for (int32_t i = 0; i < partition->replicas.count; i++)
         if (partition->replicas.at[i] == set->config->node_id)
@@ -277,7 +304,7 @@ static void follow_topic(struct replica_set *set, const struct meta_image *image
     pmap_iterate(topic->partitions, (struct slice){0}, &partitions);
     while (pmap_next(&partitions, &entry)) {
         const struct meta_partition *partition = entry.value;
-        if (!is_ours(set, partition, topic->id))
+        if (!is_ours(set, partition, topic->name))
             continue;
         struct replica *replica = replica_set_find(set, topic->id, partition->id);
         if (replica == NULL)
@@ -291,6 +318,7 @@ static void doom(struct replica *replica)
 {
     role_now_on_shard();
     replica->doomed = true;
+    list_add_tail(&replica->set->doomed, &replica->doomed_link);
     if (replica->state == REPLICA_LEADER)
         replica->state = REPLICA_IDLE;
     if (replica->state != REPLICA_OPENING)

@@ -23,6 +23,7 @@ struct replica_set {
     struct stats *stats;
     struct log_files files;
     struct hash_table table;
+    struct list doomed; /* replicas whose topic is gone and whose folder is not yet */
     int opening_count;
     int closing_count;
     bool stopping;
@@ -32,8 +33,9 @@ struct replica_set {
     void (*on_settled)(struct replica_set *); /* the last opening or closing under way has ended */
 };
 
-/* Which data shard owns a partition. */
-int replica_shard_of(struct uuid topic_id, int32_t partition, int shard_count);
+/* Which data shard owns a partition. By name, so that a topic that is deleted and made again meets
+ * what is left of the one before on its own shard. */
+int replica_shard_of(struct slice topic, int32_t partition, int shard_count);
 
 void replica_set_init(struct replica_set *);
 /* Every replica is closed. */

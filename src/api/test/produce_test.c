@@ -432,6 +432,39 @@ static void somebody_else_leads(void **state)
     replica_kit_fini(&kit);
 }
 
+/* The topic of the same name meets the folder of the one before, which is still there: it waits, and
+ * begins at nothing. Then both are deleted before either was opened. */
+static void made_again(void **state)
+{
+    (void)state;
+    for (int shards = 1; shards <= SHARDS; shards++) {
+        struct replica_kit kit;
+        init(&kit, shards, NULL);
+        for (int32_t i = 0; i < 3; i++)
+            (void)replica_kit_produce(&kit, "aaa", i, replica_kit_batch(&kit, 5, 1));
+        replica_kit_hold_worker(&kit);
+        for (uint8_t id = 0xa0; id < 0xa5; id++) {
+            replica_kit_remove_topic(&kit, id);
+            replica_kit_add_topic(&kit, &(struct api_kit_topic){"aaa", (uint8_t)(id + 1), 3, 1});
+        }
+        struct request request;
+        request_init(&request, -1);
+        for (int32_t i = 0; i < 3; i++)
+            add(&request, "aaa", i, replica_kit_batch(&kit, 2, 1));
+        struct api_exchange exchange = {
+            .key = API_PRODUCE, .version = 9, .message = &request.message};
+        replica_kit_begin(&kit, &exchange);
+        replica_kit_release_worker(&kit);
+        replica_kit_wait(&kit, &exchange);
+        for (int32_t i = 0; i < 3; i++) {
+            assert_int_equal(part_of(exchange.response, 0, i)->error_code, ERR_NONE);
+            assert_int_equal(part_of(exchange.response, 0, i)->base_offset, 0);
+            assert_int_equal(end_of(&kit, "aaa", i), 2);
+        }
+        replica_kit_fini(&kit);
+    }
+}
+
 static void deleted(void **state)
 {
     (void)state;
@@ -463,6 +496,7 @@ int main(void)
         cmocka_unit_test(opening_makes_wait),
         cmocka_unit_test(deleted_while_opening),
         cmocka_unit_test(somebody_else_leads),
+        cmocka_unit_test(made_again),
         cmocka_unit_test(deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
