@@ -11,6 +11,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +30,13 @@ struct http {
     bool running;
 };
 
+static void add_size(struct evkeyvalq *headers, size_t size)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%zu", size);
+    (void)evhttp_add_header(headers, "Content-Length", text);
+}
+
 static void answer(struct evhttp_request *request, int code, const char *type, struct text *body)
 {
     struct evbuffer *out = evbuffer_new();
@@ -36,8 +44,12 @@ static void answer(struct evhttp_request *request, int code, const char *type, s
         evhttp_send_error(request, HTTP_INTERNAL, "Out of memory");
     } else {
         struct slice bytes = text_slice(body);
-        (void)evbuffer_add(out, bytes.data, bytes.size);
-        (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", type);
+        struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+        (void)evhttp_add_header(headers, "Content-Type", type);
+        if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
+            add_size(headers, bytes.size); /* libevent would send a body as it stands */
+        else
+            (void)evbuffer_add(out, bytes.data, bytes.size);
         evhttp_send_reply(request, code, code == HTTP_OK ? "OK" : "Service Unavailable", out);
     }
     if (out != NULL)

@@ -56,12 +56,14 @@ static void call_begin(struct node *node, int16_t key, int16_t version, peer_cal
     node->call.on_done = on_done;
 }
 
-static void give_up(struct node *node, const char *what, enum err err)
+/* The start cannot go on; half of it cannot be undone. */
+static void give_up(const char *what, enum err err)
 {
     journal(JOURNAL_ERROR, "node_failed", "what=\"%s\" error=%s", what, err_name(err));
-    node->failed = true;
-    shard_set_stop(node->shards);
+    node_on_fatal(what);
 }
+
+static void node_stop(struct node *node, int signal);
 
 static void start_listeners(struct node *node)
 {
@@ -81,7 +83,7 @@ static void on_unfenced(struct shard *shard, struct peer_call *call)
     enum err err = response != NULL ? (enum err)response->error_code : call->transport;
     arena_fini(&call->arena);
     if (err != ERR_NONE) {
-        give_up(node, "the controller does not unfence this node", err);
+        give_up("the controller does not unfence this node", err);
         return;
     }
     node_set_state(node, NODE_RUNNING);
@@ -89,6 +91,8 @@ static void on_unfenced(struct shard *shard, struct peer_call *call)
     start_listeners(node);
     checkpoints_start(node->checkpoints, shard_zero(node));
     node_banner(node);
+    if (node->stop_signal != 0)
+        node_stop(node, node->stop_signal);
 }
 
 static void heartbeat(struct node *node, bool leaves, peer_call_fn on_done)
@@ -116,7 +120,7 @@ static void on_registered(struct shard *shard, struct peer_call *call)
         node->broker_epoch = response->broker_epoch;
     arena_fini(&call->arena);
     if (err != ERR_NONE) {
-        give_up(node, "the controller does not register this node", err);
+        give_up("the controller does not register this node", err);
         return;
     }
     node_set_state(node, NODE_REGISTERED);
@@ -335,14 +339,14 @@ static void on_drain_overdue(struct shard *shard, struct shard_timer *timer)
     }
 }
 
+/* A start that was begun ends first: it takes a moment, and half of it could not be undone. */
 static void node_stop(struct node *node, int signal)
 {
     role_now_on_shard();
-    if (node_state(node) != NODE_RUNNING) {
-        if (node_state(node) < NODE_RUNNING)
-            shard_set_stop(node->shards);
+    if (node_state(node) < NODE_RUNNING)
+        node->stop_signal = signal;
+    if (node_state(node) != NODE_RUNNING)
         return;
-    }
     journal(JOURNAL_INFO, "node_stopping", "signal=%d", signal);
     node_set_state(node, NODE_DRAINING);
     checkpoints_stop(node->checkpoints);
@@ -369,8 +373,8 @@ static void on_signal(struct shard *shard, struct shard_watch *watch, unsigned r
 static void on_start_overdue(struct shard *shard, struct shard_timer *timer)
 {
     (void)shard;
-    struct node *node = CONTAINER_OF(timer, struct node, timer);
-    give_up(node, "it was not registered within initial.broker.registration.timeout.ms",
+    (void)timer;
+    give_up("it was not registered within initial.broker.registration.timeout.ms",
             ERR_REQUEST_TIMED_OUT);
 }
 
@@ -380,7 +384,7 @@ static void on_begin(struct shard *shard, struct shard_message *message)
     struct node *node = CONTAINER_OF(message, struct node, begin);
     int error = shard_watch_start(shard, &node->signal_watch, node->signal_fd, false, on_signal);
     if (error < 0)
-        give_up(node, "signals cannot be watched", ERR_UNKNOWN_SERVER_ERROR);
+        give_up("signals cannot be watched", ERR_UNKNOWN_SERVER_ERROR);
     shard_timer_init(&node->timer, on_start_overdue);
     shard_timer_start(shard, &node->timer,
                       MAX_OF(node->config->initial_broker_registration_timeout_ms, 0));

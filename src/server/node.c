@@ -353,7 +353,7 @@ struct node *node_start(const struct node_options *options, struct text *error)
 bool node_wait(struct node *node)
 {
     shard_set_join(node->shards);
-    bool clean = store_stop(node) && !node->failed;
+    bool clean = store_stop(node);
     if (clean)
         journal(JOURNAL_INFO, "node_stopped", "clean=true");
     node_free(node);

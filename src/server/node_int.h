@@ -59,7 +59,7 @@ struct node {
     struct shard_message stopped;
     struct node_round *rounds;
     int rounds_away;
-    bool failed; /* it had to stop */
+    int stop_signal; /* that came before it ran; 0: none */
 };
 
 /* lifecycle.c */
