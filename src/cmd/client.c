@@ -30,6 +30,9 @@ static bool fail(struct client *client, const char *what, int error)
     if (error == -ETIMEDOUT)
         text_printf(&client->error, "%s %s: no answer in %lld ms", what, client->broker.data,
                     (long long)client->timeout_ms);
+    else if (error == -EADDRNOTAVAIL)
+        text_printf(&client->error, "%s %s: no host of that name is known", what,
+                    client->broker.data);
     else if (error != 0)
         text_printf(&client->error, "%s %s: %s", what, client->broker.data, strerror(-error));
     else

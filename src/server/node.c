@@ -95,6 +95,21 @@ static bool begin_dirs(struct node *node, struct text *error) NOT_ON(on_shard)
 
 /* ---- listeners ---- */
 
+static const char *listen_hint(int error)
+{
+    switch (error) {
+    case -EADDRINUSE:
+        return ". Stop what uses the port, or choose another with --set "
+               "listeners=PLAINTEXT://HOST:PORT";
+    case -EADDRNOTAVAIL:
+        return ". The host must be a name or an address of this machine, or empty for all";
+    case -EACCES:
+        return ". Ports below 1024 need a privilege; choose another";
+    default:
+        return "";
+    }
+}
+
 static bool open_listeners(struct node *node, struct text *error) NOT_ON(on_shard)
 {
     const struct node_listeners *listeners = &node->config->listeners;
@@ -103,10 +118,7 @@ static bool open_listeners(struct node *node, struct text *error) NOT_ON(on_shar
         int failed = listener_open(node->config, at, &node->listeners[node->listener_count]);
         if (failed < 0) {
             text_printf(error, "%s://%s:%u cannot be listened on: %s%s", at->name, at->host,
-                        at->port, strerror(-failed),
-                        failed == -EADDRINUSE ? ". Stop what uses the port, or choose another "
-                                                "with --set listeners=PLAINTEXT://HOST:PORT"
-                                              : "");
+                        at->port, strerror(-failed), listen_hint(failed));
             return false;
         }
         node->listener_count++;
