@@ -67,6 +67,9 @@ static void suggest(const struct command *table, const char *group, const char *
     if (nearest.best != NULL)
         text_printf(out, "; did you mean %s%s%s?", group != NULL ? group : "",
                     group != NULL ? " " : "", nearest.best);
+    else
+        text_printf(out, ". See ottla %s%s--help.", group != NULL ? group : "",
+                    group != NULL ? " " : "");
 }
 
 static bool is_help(const char *word)

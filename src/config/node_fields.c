@@ -149,6 +149,26 @@ static int64_t number_of(const struct node_loader *loader, const char *key)
     return value.number;
 }
 
+/* host:count; the host may be an IPv6 address. */
+static bool is_override(struct slice entry)
+{
+    size_t size = entry.size;
+    while (size > 0 && entry.data[size - 1] >= '0' && entry.data[size - 1] <= '9')
+        size--;
+    return size > 1 && size < entry.size && entry.size - size <= 9 && entry.data[size - 1] == ':';
+}
+
+static void check_host_overrides(struct node_loader *loader)
+{
+    static const char key[] = "max.connections.per.ip.overrides";
+    struct slice rest = node_setting_text(loader->config, key);
+    struct slice entry;
+    while (rest.size > 0 && config_list_next(&rest, &entry))
+        if (!is_override(entry))
+            node_loader_error(loader, node_setting_find(loader->config, key),
+                              "%s: %.*s must be host:count", key, SLICE_ARG(entry));
+}
+
 /* Conditions over two keys, in Kafka's sense. */
 static void check_together(struct node_loader *loader)
 {
@@ -194,4 +214,5 @@ void node_load_fields(struct node_loader *loader)
                           "default.replication.factor must be at least 1");
     loader->config->default_replication_factor = (int16_t)factor;
     check_together(loader);
+    check_host_overrides(loader);
 }

@@ -186,10 +186,17 @@ static bool decode_pair(struct reader *r, int line)
     return true;
 }
 
+/* Some editors put a byte order mark before UTF-8; it is no part of the first key. */
+static struct slice without_mark(struct slice file)
+{
+    bool marked = slice_equal(slice_first(file, 3), slice_of("\xef\xbb\xbf", 3));
+    return marked ? slice_from(file, 3) : file;
+}
+
 bool properties_read(struct slice file, properties_pair_fn on_pair, void *context,
                      struct text *error)
 {
-    struct reader r = {.rest = file, .error = error};
+    struct reader r = {.rest = without_mark(file), .error = error};
     size_t limit = file.size + 16;
     text_init(&r.joined, limit);
     text_init(&r.key, limit);

@@ -106,7 +106,7 @@ static void mistakes(void **state)
     wrong(WORDS("topc", "create"), "no such command: topc; did you mean topic?");
     wrong(WORDS("topic", "crate"),
           "no such command: topic crate; did you mean topic create?");
-    wrong(WORDS("frobnicate"), "no such command: frobnicate");
+    wrong(WORDS("frobnicate"), "no such command: frobnicate. See ottla --help.");
     wrong(WORDS("go", "--nubmer", "3"),
           "unknown flag --nubmer; did you mean --number? See ottla go --help.");
     wrong(WORDS("go", "-x"), "unknown flag -x. See ottla go --help.");
@@ -116,7 +116,7 @@ static void mistakes(void **state)
     wrong(WORDS("topic", "create"), "NAME... is missing. See ottla topic create --help.");
     wrong(WORDS("topic", "create", "a", "b", "c", "d"),
           "unexpected argument d. See ottla topic create --help.");
-    wrong(WORDS("help", "nothing"), "no such command: nothing");
+    wrong(WORDS("help", "nothing"), "no such command: nothing. See ottla --help.");
 }
 
 static void help(void **state)

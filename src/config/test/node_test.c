@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -146,6 +147,101 @@ static void the_shipped_file(void **state)
     assert_string_equal(node_config_setting(c, "log.dirs"), "/tmp/kraft-combined-logs");
     assert_null(node_config_setting(c, "log.dir"));
     finish(&l);
+}
+
+/* As an editor of another system leaves it: a mark before it, other ends of lines, other
+ * separators, values over several lines, a key twice, escapes. */
+static void a_file_of_every_form(void **state)
+{
+    (void)state;
+    struct load l = load_ok("\xef\xbb\xbf"
+                            "process.roles broker,\\\r\n"
+                            "   controller\r\n"
+                            "! a remark\r\n"
+                            "node.id : 4\r\n"
+                            "controller.listener.names=CONTROLLER\r\n"
+                            "log.dirs=/data\\u002Done, \\\r\n"
+                            "\t/two\r\n"
+                            "num.partitions=3\r\n"
+                            "\r\n"
+                            "num.partitions=\t9  \r\n",
+                            NULL, "");
+    assert_int_equal(l.config->node_id, 4);
+    assert_int_equal(l.config->num_partitions, 9);
+    assert_int_equal(l.config->log_dir_count, 2);
+    assert_string_equal(l.config->log_dirs[0], "/data-one");
+    assert_string_equal(l.config->log_dirs[1], "/two");
+    finish(&l);
+}
+
+struct form {
+    const char *listeners;
+    const char *advertised; /* NULL: not given */
+    const char *bound;
+    const char *told;
+};
+
+/* "NAME host port" of each. */
+static void print_listeners(const struct node_listeners *listeners, struct text *out)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        text_printf(out, "%s%s %s %u", i > 0 ? "; " : "", listeners->at[i].name,
+                    listeners->at[i].host, listeners->at[i].port);
+}
+
+static void assert_listeners(const struct node_listeners *listeners, const char *expected)
+{
+    struct text out;
+    text_init(&out, 4096);
+    print_listeners(listeners, &out);
+    assert_string_equal(out.data, expected);
+    text_fini(&out);
+}
+
+static void listeners_of_every_form(void **state)
+{
+    (void)state;
+    static const struct form forms[] = {
+        {"PLAINTEXT://:9092", NULL, "PLAINTEXT  9092", "PLAINTEXT box.example 9092"},
+        {"PLAINTEXT://:0", NULL, "PLAINTEXT  0", "PLAINTEXT box.example 0"},
+        {"PLAINTEXT://0.0.0.0:9092", "PLAINTEXT://broker.example:19092",
+         "PLAINTEXT 0.0.0.0 9092", "PLAINTEXT broker.example 19092"},
+        {"PLAINTEXT://[::]:9092", "PLAINTEXT://[2001:db8::7]:9092", "PLAINTEXT :: 9092",
+         "PLAINTEXT 2001:db8::7 9092"},
+        {"PLAINTEXT://[::1]:0", NULL, "PLAINTEXT ::1 0", "PLAINTEXT ::1 0"},
+        {"plaintext://10.0.0.1:1,OUTSIDE://:2 , CONTROLLER://:9093",
+         "OUTSIDE://a.example:3,PLAINTEXT://b.example:1",
+         "PLAINTEXT 10.0.0.1 1; OUTSIDE  2; CONTROLLER  9093",
+         "OUTSIDE a.example 3; PLAINTEXT b.example 1"},
+    };
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        char bound[200];
+        char told[200];
+        snprintf(bound, sizeof bound, "listeners=%s", forms[i].listeners);
+        snprintf(told, sizeof told, "advertised.listeners=%s", forms[i].advertised);
+        struct load l = load_ok(
+            NULL,
+            SET(bound, "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,OUTSIDE:PLAINTEXT,"
+                       "CONTROLLER:PLAINTEXT",
+                forms[i].advertised != NULL ? told : NULL), "");
+        assert_listeners(&l.config->listeners, forms[i].bound);
+        assert_listeners(&l.config->advertised, forms[i].told);
+        finish(&l);
+    }
+}
+
+static void limits_of_single_hosts(void **state)
+{
+    (void)state;
+    struct load l = load_ok(
+        NULL, SET("max.connections.per.ip.overrides=10.0.0.1:7, ::1:3,box:0"), "");
+    finish(&l);
+    refused(NULL, SET("max.connections.per.ip.overrides=10.0.0.1"),
+            "error: --set max.connections.per.ip.overrides: max.connections.per.ip.overrides: "
+            "10.0.0.1 must be host:count\n");
+    refused(NULL, SET("max.connections.per.ip.overrides=a:1,b:x"),
+            "error: --set max.connections.per.ip.overrides: max.connections.per.ip.overrides: b:x "
+            "must be host:count\n");
 }
 
 static void set_wins_over_the_file(void **state)
@@ -374,6 +470,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_file),
         cmocka_unit_test(the_shipped_file),
+        cmocka_unit_test(a_file_of_every_form),
+        cmocka_unit_test(listeners_of_every_form),
+        cmocka_unit_test(limits_of_single_hosts),
         cmocka_unit_test(set_wins_over_the_file),
         cmocka_unit_test(an_empty_host_is_advertised_by_name),
         cmocka_unit_test(ipv6_and_several_listeners),
