@@ -1,5 +1,6 @@
-/* librdkafka itself, from C: writes COUNT records to partition 0 of a topic, or reads that many and holds
- * each against what was written. usage: librdkafka_client produce|consume HOST:PORT TOPIC CODEC COUNT */
+/* librdkafka itself, from C: writes COUNT records to partition 0 of a topic, or reads that many and
+ * holds each against what was written.
+ * usage: librdkafka_client produce|consume HOST:PORT TOPIC CODEC COUNT */
 #include <librdkafka/rdkafka.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,8 +18,6 @@ struct expected {
     int has_value;
     int has_headers;
 };
-
-static int failures;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...) {
     va_list args;
@@ -43,8 +42,7 @@ static struct expected expected_of(long number) {
 
 static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque) {
     (void)client;
-    (void)opaque;
-    failures += message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+    *(int *)opaque += message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
@@ -75,7 +73,9 @@ static rd_kafka_headers_t *headers_new(void) {
 }
 
 static void produce(const char *address, const char *topic, const char *codec, long count) {
+    int failures = 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_opaque(conf, &failures);
     set(conf, "compression.type", codec);
     set(conf, "enable.idempotence", "true");
     set(conf, "linger.ms", "5");
