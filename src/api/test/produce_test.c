@@ -432,8 +432,8 @@ static void somebody_else_leads(void **state)
     replica_kit_fini(&kit);
 }
 
-/* The topic of the same name meets the folder of the one before, which is still there: it waits, and
- * begins at nothing. Then both are deleted before either was opened. */
+/* The topic of the same name meets the folder of the one before, which is still there: it waits,
+ * and begins at nothing. Then both are deleted before either was opened. */
 static void made_again(void **state)
 {
     (void)state;
