@@ -202,6 +202,8 @@ static void append_one(struct group *group, struct log_append *append) ON(on_sha
     if (check_producer(log, append))
         return;
     if (must_roll(log, group, append) && log_roll(log) != ERR_NONE) {
+        if (batch_has_producer_id(&append->header) && !append->keeps_offsets)
+            producers_await(&log->producers, &append->header);
         complete(append, ERR_KAFKA_STORAGE_ERROR);
         return;
     }

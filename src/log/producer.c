@@ -55,6 +55,7 @@ static struct producer *producer_add(struct producers *producers, int64_t id)
     producer->id = id;
     producer->epoch = PRODUCER_NO_EPOCH;
     producer->coordinator_epoch = -1;
+    producer->awaited = BATCH_NO_SEQUENCE;
     producer->txn_first_offset = -1;
     if (!hash_table_insert(&producers->table, &producer->node, hash_u64((uint64_t)id))) {
         free(producer);
@@ -106,8 +107,9 @@ enum err producers_check(const struct producers *producers, const struct batch_h
     int32_t last = producer->batch_count > 0
                        ? producer->batches[producer->batch_count - 1].last_sequence
                        : BATCH_NO_SEQUENCE;
-    bool fits = last == BATCH_NO_SEQUENCE ? header->base_sequence == 0
-                                          : is_next(last, header->base_sequence);
+    bool fits = last == BATCH_NO_SEQUENCE
+                    ? header->base_sequence == MAX_OF(producer->awaited, (int32_t)0)
+                    : is_next(last, header->base_sequence);
     return fits ? ERR_NONE : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 }
 
@@ -132,6 +134,7 @@ bool producers_note(struct producers *producers, const struct producer_note *not
     const struct batch_header *header = note->header;
     struct producer *producer = producers_find(producers, header->producer_id);
     ret_undo->id = header->producer_id;
+    ret_undo->base_sequence = header->base_sequence;
     ret_undo->existed = producer != NULL;
     if (producer == NULL)
         producer = producer_add(producers, header->producer_id);
@@ -142,6 +145,7 @@ bool producers_note(struct producers *producers, const struct producer_note *not
         producer->epoch = header->producer_epoch;
         producer->batch_count = 0;
     }
+    producer->awaited = BATCH_NO_SEQUENCE;
     producer->last_timestamp = header->max_timestamp;
     if (note->marker_type >= 0) {
         producer->txn_first_offset = -1;
@@ -159,12 +163,33 @@ void producers_undo(struct producers *producers, const struct producer_undo *und
     struct producer *producer = producers_find(producers, undo->id);
     ALWAYS(producer != NULL, "producer %lld was noted", (long long)undo->id);
     if (!undo->existed) {
-        producer_drop(producers, producer);
+        producer->batch_count = 0;
+        producer->txn_first_offset = -1;
+        producer->awaited = undo->base_sequence;
         return;
     }
     struct hash_node node = producer->node;
     *producer = undo->before;
     producer->node = node;
+}
+
+void producers_await(struct producers *producers, const struct batch_header *header)
+{
+    struct producer *producer = producers_find(producers, header->producer_id);
+    if (producer != NULL)
+        return;
+    producer = producer_add(producers, header->producer_id);
+    if (producer == NULL)
+        return; /* memory is out: nothing that follows is taken either */
+    producer->epoch = header->producer_epoch;
+    producer->last_timestamp = header->max_timestamp;
+    producer->awaited = header->base_sequence;
+}
+
+/* Whether the log holds something of it. */
+static bool is_kept(const struct producer *producer)
+{
+    return producer->awaited == BATCH_NO_SEQUENCE;
 }
 
 int64_t producers_first_unstable(const struct producers *producers)
@@ -208,18 +233,23 @@ static void write_entry(uint8_t *at, const struct producer *producer)
 
 uint8_t *producers_write(const struct producers *producers, size_t *ret_size)
 {
-    size_t size = SNAPSHOT_HEAD_SIZE + producers->table.count * SNAPSHOT_ENTRY_SIZE;
-    uint8_t *bytes = malloc(size);
+    size_t size_max = SNAPSHOT_HEAD_SIZE + producers->table.count * SNAPSHOT_ENTRY_SIZE;
+    uint8_t *bytes = malloc(size_max);
     if (bytes == NULL)
         return NULL;
-    store_i16(bytes, SNAPSHOT_VERSION);
-    store_i32(bytes + SNAPSHOT_CRC_FROM, (int32_t)producers->table.count);
     uint8_t *at = bytes + SNAPSHOT_HEAD_SIZE;
+    int32_t count = 0;
     for (struct hash_node *node = hash_table_next(&producers->table, NULL); node != NULL;
          node = hash_table_next(&producers->table, node)) {
+        if (!is_kept(of_node(node)))
+            continue;
         write_entry(at, of_node(node));
         at += SNAPSHOT_ENTRY_SIZE;
+        count++;
     }
+    size_t size = (size_t)(at - bytes);
+    store_i16(bytes, SNAPSHOT_VERSION);
+    store_i32(bytes + SNAPSHOT_CRC_FROM, count);
     store_u32(bytes + 2, crc32c(0, bytes + SNAPSHOT_CRC_FROM, size - SNAPSHOT_CRC_FROM));
     *ret_size = size;
     return bytes;

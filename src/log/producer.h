@@ -27,6 +27,7 @@ struct producer {
     int64_t last_timestamp;
     int64_t txn_first_offset; /* of the open transaction; -1: none */
     int32_t coordinator_epoch;
+    int32_t awaited; /* base sequence of a first batch that could not be written; -1: none */
     int16_t epoch;
     int8_t batch_count;
     struct producer_batch batches[PRODUCER_BATCHES_MAX]; /* oldest first */
@@ -40,6 +41,7 @@ struct producers {
 /* How an entry was before a batch was noted, so that a failed write can be undone. */
 struct producer_undo {
     int64_t id;
+    int32_t base_sequence; /* of the batch */
     bool existed;
     struct producer before;
 };
@@ -63,6 +65,9 @@ struct producer_note {
 MUST_USE bool producers_note(struct producers *, const struct producer_note *,
                              struct producer_undo *ret_undo);
 void producers_undo(struct producers *, const struct producer_undo *);
+/* A batch of a producer that is not known yet could not be written: those behind it, which may be
+ * under way already, are not to be taken in its place. */
+void producers_await(struct producers *, const struct batch_header *);
 
 /* First offset of the oldest open transaction, or -1. */
 int64_t producers_first_unstable(const struct producers *);
