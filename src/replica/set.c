@@ -397,6 +397,34 @@ static void close_done(struct shard *shard, struct shard_job *job)
     settle(set);
 }
 
+static bool keep_point(const struct checkpoint *from, struct checkpoint *to, const char *name)
+{
+    int64_t offset = checkpoint_get(from, slice_of_text(name), -1);
+    return offset < 0 || checkpoint_put(to, slice_of_text(name), offset);
+}
+
+/* A log that is not open, or could not be opened, is as far as the start found it: without its
+ * recovery point the next start would take flushed records for a torn tail. false: memory is
+ * out. */
+static bool keep_points(const struct replica *replica, struct replica_points *points)
+{
+    const struct log_dir *dir = &replica->set->dirs[replica->dir_index];
+    return keep_point(&dir->recovery_points, &points->recovery_points, replica->name) &&
+           keep_point(&dir->log_starts, &points->log_starts, replica->name) &&
+           keep_point(&dir->high_watermarks, &points->high_watermarks, replica->name);
+}
+
+/* The stop is then no clean one: the next start has to look at what this one could not open. */
+static void note_unopened(struct replica *replica)
+{
+    struct replica_set *set = replica->set;
+    if (set->points == NULL || replica->doomed)
+        return;
+    set->left_unopened = true;
+    if (!keep_points(replica, &set->points[replica->dir_index]))
+        set->close_failed = true;
+}
+
 void replica_close_if_idle(struct replica *replica)
 {
     struct replica_set *set = replica->set;
@@ -408,6 +436,7 @@ void replica_close_if_idle(struct replica *replica)
     set->closing_count++;
     shard_timer_stop(set->shard, &replica->flush_timer);
     if (replica->log == NULL) {
+        note_unopened(replica);
         replica->job = (struct shard_job){.on_done = close_done};
         close_done(set->shard, &replica->job);
         return;
@@ -464,10 +493,13 @@ bool replica_set_points(const struct replica_set *set, int dir_index,
     for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL && fine;
          node = hash_table_next(&set->table, node)) {
         const struct replica *replica = CONTAINER_OF(node, struct replica, node);
-        if (replica->dir_index != dir_index || replica->log == NULL ||
-            replica->state == REPLICA_CLOSING)
+        if (replica->dir_index != dir_index || replica->state == REPLICA_CLOSING)
             continue;
         struct slice name = slice_of_text(replica->name);
+        if (replica->log == NULL) {
+            fine = keep_points(replica, points);
+            continue;
+        }
         fine = checkpoint_put(&points->recovery_points, name, log_recovery_point(replica->log)) &&
                checkpoint_put(&points->high_watermarks, name, replica->high_watermark) &&
                (log_start_offset(replica->log) == 0 ||

@@ -18,7 +18,7 @@ struct replica_points {
 struct replica_set {
     struct shard *shard;
     const struct node_config *config;
-    struct log_dir *dirs; /* of the node; their checkpoints are read only while the node starts */
+    struct log_dir *dirs; /* of the node; their checkpoints stay as the start found them */
     int dir_count;
     struct stats *stats;
     struct log_files files;
@@ -27,6 +27,7 @@ struct replica_set {
     int opening_count;
     int closing_count;
     bool stopping;
+    bool left_unopened;            /* at the stop: a log that could not be opened */
     bool close_failed;             /* what is on disk is not what a clean stop leaves */
     struct replica_points *points; /* one a directory: filled as replicas are closed; or NULL */
     uint64_t changes; /* high watermarks, recovery points: rises with each */
@@ -49,7 +50,8 @@ struct replica *replica_set_find(const struct replica_set *, struct uuid topic_i
 /* Closes all, cleanly, noting their offsets in points; on_settled follows. */
 void replica_set_stop(struct replica_set *) ON(on_shard);
 
-/* Adds every open partition of one directory to the checkpoints. false: memory is out. */
+/* Adds every partition of one directory to the checkpoints: an open one as it is, another as the
+ * start found it. false: memory is out. */
 MUST_USE bool replica_set_points(const struct replica_set *, int dir_index,
                                  struct replica_points *);
 

@@ -261,8 +261,8 @@ static bool prepare(struct node *node, struct text *error) NOT_ON(on_shard)
            begin_dirs(node, error);
 }
 
-/* One directory's checkpoints of all shards, then the marker. */
-static int store_dir(struct node *node, int dir) NOT_ON(on_shard)
+/* One directory's checkpoints of all shards, then the marker of a clean stop. */
+static int store_dir(struct node *node, int dir, bool clean) NOT_ON(on_shard)
 {
     struct replica_points *all = &node->points[dir];
     bool fine = true;
@@ -279,24 +279,29 @@ static int store_dir(struct node *node, int dir) NOT_ON(on_shard)
         error = checkpoint_write(&all->log_starts, fd, CHECKPOINT_LOG_START);
     if (error == 0)
         error = checkpoint_write(&all->high_watermarks, fd, CHECKPOINT_HIGH_WATERMARK);
-    return error == 0 ? log_dir_mark_clean(&node->dirs[dir], node->broker_epoch) : error;
+    return error == 0 && clean ? log_dir_mark_clean(&node->dirs[dir], node->broker_epoch) : error;
 }
 
 /* What makes the next start a quick one; true when the stop was clean. */
 static bool store_stop(struct node *node) NOT_ON(on_shard)
 {
-    bool clean = stats_level_get(&node->state) == NODE_STOPPED;
-    for (int i = 0; i < node->shard_count; i++)
-        clean = clean && !node->replicas[i].close_failed;
-    for (int i = 0; i < node->dir_count && clean; i++) {
-        int error = store_dir(node, i);
+    bool closed = stats_level_get(&node->state) == NODE_STOPPED;
+    bool clean = true;
+    for (int i = 0; i < node->shard_count; i++) {
+        closed = closed && !node->replicas[i].close_failed;
+        clean = clean && !node->replicas[i].left_unopened;
+    }
+    if (closed && !clean)
+        journal(JOURNAL_WARN, "stop_not_clean", "why=\"%s\"", "a partition could not be opened");
+    for (int i = 0; i < node->dir_count && closed; i++) {
+        int error = store_dir(node, i, clean);
         if (error < 0) {
             journal(JOURNAL_WARN, "stop_not_clean", "directory=%s error=\"%s\"",
                     node->dirs[i].path, strerror(-error));
-            clean = false;
+            closed = false;
         }
     }
-    return clean;
+    return closed && clean;
 }
 
 static void free_local(struct node *node, int index)
