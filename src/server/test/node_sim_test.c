@@ -2,6 +2,8 @@
  * happened, and the same seed gives the same trace. The number of seeds and the first one come from
  * OTTLA_SIM_SEEDS and OTTLA_SIM_FIRST_SEED. */
 #include "server/test/sim_run.h"
+#include "sys/dir.h"
+#include "sys/file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,6 +67,76 @@ static uint64_t quiet_life(uint64_t seed, int shards)
     sim_run_check(&run);
     sim_run_stop(&run);
     return sim_run_end(&run);
+}
+
+/* ---- a clean stop ---- */
+
+#define MARKER "/data/.kafka_cleanshutdown"
+#define SEGMENT "/data/synced-0/00000000000000000000.log"
+
+static void expect_marker(void *arg)
+{
+    SIM_CHECK(sys_exists(SYS_DIR_CWD, MARKER) == *(const int *)arg, "the marker of a clean stop");
+}
+
+static void look_for_marker(int wanted)
+{
+    assert_true(sim_node_run(run.broker.machine, expect_marker, &wanted));
+}
+
+/* A bit of the first record flips, or flips back: who reads the log through would notice. */
+static void flip(void *arg)
+{
+    uint8_t byte;
+    int fd = sys_file_open(SYS_DIR_CWD, SEGMENT, SYS_OPEN_WRITE);
+    (void)arg;
+    SIM_CHECK(fd >= 0 && sys_file_read_at(fd, &byte, 1, 100) == 1, "no log");
+    byte ^= 1;
+    SIM_CHECK(sys_file_write_at(fd, slice_of(&byte, 1), 100) == 0, "no bit flips");
+    sys_file_close(fd);
+}
+
+static bool log_tells_of(const char *event)
+{
+    struct slice log = sim_world_journal(run.world);
+    return memmem(log.data, log.size, event, strlen(event)) != NULL;
+}
+
+/* SIGTERM leaves a marker, the start after it takes it away and reads no log through; the start
+ * after kill -9 does. */
+static void a_clean_stop_is_believed(void **state)
+{
+    (void)state;
+    for (int shards = 1; shards <= 3; shards++) {
+        sim_run_begin(&run, (uint64_t)shards, shards, NULL);
+        sim_run_start(&run);
+        look_for_marker(0);
+        struct sim_topic *topic = sim_run_add_topic(&run, "synced", 2);
+        topic->syncs = true;
+        sim_admin_look(&run.admin);
+        sim_run_finish(&run, "making topics");
+        sim_run_add_writer(
+            &run, topic,
+            (struct sim_writer_options){.acks = -1, .version = 9, .calls_max = 1, .records_max = 5},
+            20);
+        sim_run_finish(&run, "the work");
+        sim_run_stop(&run);
+        look_for_marker(1);
+        assert_true(sim_node_run(run.broker.machine, flip, NULL));
+        sim_run_start(&run);
+        look_for_marker(0);
+        assert_false(log_tells_of("partition_"));
+        sim_broker_kill(&run.broker);
+        sim_run_start(&run);
+        sim_world_run_for(run.world, 10);
+        assert_true(log_tells_of("event=partition_offline partition=synced-0"));
+        sim_broker_kill(&run.broker);
+        assert_true(sim_node_run(run.broker.machine, flip, NULL));
+        sim_run_start(&run);
+        sim_run_check(&run);
+        sim_run_stop(&run);
+        (void)sim_run_end(&run);
+    }
 }
 
 /* ---- a stormy life ---- */
@@ -174,7 +246,7 @@ static void add_storm_writers(struct sim_topic *synced, struct sim_topic *plain)
     for (int i = 0; i < SIM_RUN_WRITERS_MAX; i++) {
         struct sim_writer_options options = {
             .idempotent = i % 2 == 0,
-            .acks = i % 2 == 0 ? -1 : (int16_t)(draw(3) - 1),
+            .acks = (int16_t)(i % 2 == 0 ? draw(2) * 2 - 1 : draw(3) - 1),
             .codec = (enum codec)draw(CODEC_COUNT),
             .version = (int16_t)(3 + draw(11)),
             .calls_max = 1 + (int)draw(SIM_REQUESTS_MAX),
@@ -272,6 +344,7 @@ int main(void)
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_quiet_life_repeats_itself, give_up),
+        cmocka_unit_test_teardown(a_clean_stop_is_believed, give_up),
         cmocka_unit_test_teardown(nothing_acknowledged_is_lost_in_a_storm, give_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

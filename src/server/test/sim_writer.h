@@ -15,7 +15,7 @@ struct sim_writer_options {
     struct sim_topic *topic;
     int index; /* which writer it is */
     int16_t acks;
-    bool idempotent; /* with acks -1 */
+    bool idempotent; /* with acks 1 or -1 */
     enum codec codec;
     int16_t version; /* of Produce; 13 names topics by id */
     int calls_max;
