@@ -93,7 +93,7 @@ static void group_write(struct group *group)
     }
     if (error < 0) {
         undo_from_last(group);
-        if (error != -ENOSPC && error != -EMFILE && error != -ENFILE)
+        if (!log_error_passes(error))
             log_go_offline(log, "it cannot be written", error);
     }
     enum err err = error < 0 || log->offline ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
@@ -105,17 +105,14 @@ static void group_write(struct group *group)
         complete(group->appends[i], err);
 }
 
-/* Age at which the active segment is closed: segment.ms less its share of segment.jitter.ms, which
- * its name and offset decide, so that logs begun together do not all roll together. */
-static int64_t roll_age_ms(const struct log *log)
+/* As Kafka's LogSegment.timeWaitedForRoll: by the batches' own time where they have one. */
+static bool is_old(const struct log *log, const struct log_append *append)
 {
-    const struct topic_config *config = &log->config;
-    int64_t jitter = MIN_OF(config->segment_jitter_ms, config->segment_ms);
-    if (jitter <= 0)
-        return config->segment_ms;
-    uint64_t seed = (uint64_t)log_active(log)->base_offset;
-    return config->segment_ms -
-           (int64_t)(slice_hash(slice_of_text(log->name), seed) % (uint64_t)jitter);
+    const struct log_segment *active = log_active(log);
+    int64_t waited_ms = active->first_timestamp >= 0
+                            ? append->max_timestamp - active->first_timestamp
+                            : shard_wall_ms(log->shard) - active->created_ms;
+    return waited_ms > log->config.segment_ms - active->jitter_ms;
 }
 
 /* Segment full, too old, its index full, or offsets too far from its base. */
@@ -127,31 +124,30 @@ static bool must_roll(const struct log *log, const struct group *group,
     int64_t size = active->size + group->size;
     if (size == 0)
         return false;
-    int64_t last_offset = group->end_offset + append->header.last_offset_delta;
-    uint32_t index_max = (uint32_t)config->segment_index_bytes / TIME_INDEX_ENTRY_SIZE;
-    bool old = active->first_timestamp != BATCH_NO_TIMESTAMP &&
-               append->max_timestamp - active->first_timestamp > roll_age_ms(log);
-    return size + append->header.size > config->segment_bytes || old ||
-           log->index.offset_count >= index_max || log->index.time_count >= index_max ||
+    int64_t base_offset = append->keeps_offsets ? append->header.base_offset : group->end_offset;
+    int64_t last_offset = base_offset + append->header.last_offset_delta;
+    /* The last entry of a time index is kept for when the segment is sealed. */
+    int64_t offsets_max = config->segment_index_bytes / INDEX_ENTRY_SIZE;
+    int64_t times_max = config->segment_index_bytes / TIME_INDEX_ENTRY_SIZE - 1;
+    return size + append->header.size > config->segment_bytes || is_old(log, append) ||
+           log->index.offset_count >= offsets_max || log->index.time_count >= times_max ||
            last_offset - active->base_offset > INT32_MAX;
 }
 
-/* true: it is a duplicate or is refused, and completed. */
-static bool check_producer(struct log *log, struct log_append *append)
+/* true: it is a duplicate or is refused, with what it is to be completed with. */
+static bool check_producer(const struct log *log, struct log_append *append, enum err *ret_err)
 {
+    *ret_err = ERR_NONE;
     if (!batch_has_producer_id(&append->header) || append->keeps_offsets)
         return false;
     const struct producer_batch *duplicate;
-    enum err err = producers_check(&log->producers, &append->header, &duplicate);
-    if (duplicate != NULL) {
-        append->duplicate = true;
-        append->last_offset = duplicate->last_offset;
-        append->base_offset = duplicate->last_offset - duplicate->offset_delta;
-        append->append_time_ms = duplicate->timestamp;
-    } else if (err == ERR_NONE) {
-        return false;
-    }
-    complete(append, err);
+    *ret_err = producers_check(&log->producers, &append->header, &duplicate);
+    append->duplicate = duplicate != NULL;
+    if (duplicate == NULL)
+        return *ret_err != ERR_NONE;
+    append->last_offset = duplicate->last_offset;
+    append->base_offset = duplicate->last_offset - duplicate->offset_delta;
+    append->append_time_ms = duplicate->timestamp;
     return true;
 }
 
@@ -188,27 +184,35 @@ static bool group_add(struct group *group, struct log_append *append)
     return true;
 }
 
+/* Whether the batch is to be gathered; otherwise *ret_err says how it ends. */
+static bool admit(struct log *log, struct log_append *append, enum err *ret_err)
+{
+    *ret_err = ERR_KAFKA_STORAGE_ERROR;
+    return !log->offline && !check_producer(log, append, ret_err);
+}
+
 static void append_one(struct group *group, struct log_append *append) ON(on_shard)
 {
     struct log *log = group->log;
+    enum err err;
     append->duplicate = false;
     append->append_time_ms = -1;
-    if (log->offline) {
-        complete(append, ERR_KAFKA_STORAGE_ERROR);
+    /* Whoever is not gathered is answered after those that are, and by what became of them: the
+     * batch that it repeats may be among them (L6). */
+    if (group->count == GROUP_MAX || must_roll(log, group, append) || !admit(log, append, &err))
+        group_write(group);
+    append->duplicate = false;
+    if (!admit(log, append, &err)) {
+        complete(append, err);
         return;
     }
-    if (group->count == GROUP_MAX || must_roll(log, group, append))
+    bool fits = !must_roll(log, group, append) || log_roll(log) == ERR_NONE;
+    if (!fits || !group_add(group, append)) {
         group_write(group);
-    if (check_producer(log, append))
-        return;
-    if (must_roll(log, group, append) && log_roll(log) != ERR_NONE) {
         if (batch_has_producer_id(&append->header) && !append->keeps_offsets)
             producers_await(&log->producers, &append->header);
         complete(append, ERR_KAFKA_STORAGE_ERROR);
-        return;
     }
-    if (!group_add(group, append))
-        complete(append, ERR_KAFKA_STORAGE_ERROR);
 }
 
 static void expire_producers(struct log *log)
@@ -231,6 +235,7 @@ void log_write_chore(struct shard *shard, struct shard_chore *chore)
     while ((node = list_take_first(&log->appends)) != NULL)
         append_one(&group, CONTAINER_OF(node, struct log_append, link));
     group_write(&group);
+    log_flush_next(log); /* who waits for nothing to be under way may have waited for this */
 }
 
 void log_append_submit(struct log *log, struct log_append *append)

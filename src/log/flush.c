@@ -67,6 +67,8 @@ enum err log_roll(struct log *log)
         return ERR_KAFKA_STORAGE_ERROR;
     struct log_segment *fresh = log_segment_add(log, log->end_offset);
     int error = fresh != NULL ? log_handle_create(fresh->handle) : -ENOMEM;
+    if (fresh != NULL)
+        log_segment_begin(log, fresh, shard_wall_ms(log->shard), prng_next(shard_prng(log->shard)));
     if (error < 0) {
         log->index = sealed->index;
         log_index_init(&sealed->index);
@@ -75,7 +77,7 @@ enum err log_roll(struct log *log)
             log->segment_count--;
             log_segment_free(fresh);
         }
-        if (error != -ENOSPC && error != -EMFILE && error != -ENFILE && error != -ENOMEM)
+        if (!log_error_passes(error))
             log_go_offline(log, "a new segment could not be made", error);
         return ERR_KAFKA_STORAGE_ERROR;
     }
@@ -245,6 +247,7 @@ void log_flush_next(struct log *log)
     struct log_flush_job *flush = log->offline ? NULL : calloc(1, sizeof *flush);
     if (flush == NULL) {
         refuse_waiting(log);
+        report_idle(log);
         return;
     }
     flush->log = log;
@@ -255,6 +258,7 @@ void log_flush_next(struct log *log)
     if (error < 0) {
         flush_free(flush);
         refuse_waiting(log);
+        report_idle(log);
         return;
     }
     flush->end = log->end_offset;

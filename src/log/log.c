@@ -5,6 +5,7 @@
 #include "base/always.h"
 #include "sys/journal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -85,6 +86,12 @@ void log_go_offline(struct log *log, const char *why, int error)
             "what was acknowledged is safe as far as it was flushed; mend the disk and restart");
 }
 
+bool log_error_passes(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EMFILE || error == -ENFILE ||
+           error == -ENOMEM;
+}
+
 /* ---- segments ---- */
 
 static struct log_segment *segment_new(struct log *log, int64_t base_offset)
@@ -129,6 +136,14 @@ struct log_segment *log_segment_add(struct log *log, int64_t base_offset)
     return segment;
 }
 
+void log_segment_begin(const struct log *log, struct log_segment *segment, int64_t wall_ms,
+                       uint64_t random)
+{
+    int64_t jitter_ms = MIN_OF(log->config.segment_jitter_ms, log->config.segment_ms);
+    segment->created_ms = wall_ms;
+    segment->jitter_ms = jitter_ms > 0 ? (int64_t)(random % (uint64_t)jitter_ms) : 0;
+}
+
 void log_segment_free(struct log_segment *segment)
 {
     log_handle_forget(segment->handle);
@@ -159,7 +174,7 @@ bool log_note_indexes(struct log *log, const struct batch_header *header, int64_
         active->max_timestamp = header->max_timestamp;
         active->max_timestamp_offset = last_offset;
     }
-    if (active->first_timestamp == BATCH_NO_TIMESTAMP)
+    if (position == 0)
         active->first_timestamp = header->max_timestamp;
     bool fine = true;
     if (log->index.bytes_since_entry > log->config.index_interval_bytes) {
@@ -228,4 +243,31 @@ void log_detach(struct log *log)
     }
     log->shard = NULL;
     log->files = NULL;
+}
+
+void log_check(const struct log *log)
+{
+    ALWAYS(log->segment_count > 0, "L1: %s has no segment", log->name);
+    int64_t size = 0;
+    for (int i = 0; i < log->segment_count; i++) {
+        const struct log_segment *segment = log->segments[i];
+        ALWAYS(segment->base_offset <= log_segment_end(log, i), "L1: %s: segment %lld overlaps",
+               log->name, (long long)segment->base_offset);
+        ALWAYS(segment->size > 0 || i == log->segment_count - 1 || i == 0, "L1: %s: %lld is empty",
+               log->name, (long long)segment->base_offset);
+        size += segment->size;
+    }
+    ALWAYS(size == log->size, "L3: %s has %lld bytes", log->name, (long long)size);
+    ALWAYS(log->recovery_point <= log->end_offset, "L4: %s is flushed beyond its end", log->name);
+    ALWAYS(log->start_offset <= log->end_offset, "%s starts behind its end", log->name);
+    ALWAYS(log_epochs_latest(&log->epochs) < 0 || log->epochs.entries[0].epoch >= 0,
+           "%s has an epoch below zero", log->name);
+    for (struct hash_node *node = hash_table_next(&log->producers.table, NULL); node != NULL;
+         node = hash_table_next(&log->producers.table, node)) {
+        const struct producer *producer = CONTAINER_OF(node, struct producer, node);
+        int count = producer->batch_count;
+        ALWAYS(count == 0 || producer->batches[count - 1].last_offset < log->end_offset,
+               "L5: %s knows a batch of %lld that it does not hold", log->name,
+               (long long)producer->id);
+    }
 }

@@ -27,6 +27,8 @@ struct log_segment {
     int64_t max_timestamp;    /* BATCH_NO_TIMESTAMP while empty */
     int64_t max_timestamp_offset;
     int64_t first_timestamp;  /* of its first batch: time to roll; BATCH_NO_TIMESTAMP: none */
+    int64_t created_ms;       /* or opened: time to roll where batches have no timestamps */
+    int64_t jitter_ms;        /* so much sooner than segment.ms, for segments not to roll at once */
     struct log_handle *handle;
 };
 
@@ -113,6 +115,10 @@ void log_stem(const struct log *, int64_t base_offset, char ret_stem[LOG_STEM_SI
 /* Adds an empty segment at the end, without touching files; NULL when memory is out. */
 struct log_segment *log_segment_add(struct log *, int64_t base_offset);
 void log_segment_free(struct log_segment *);
+/* Sets when its time to roll comes. */
+void log_segment_begin(const struct log *, struct log_segment *, int64_t wall_ms, uint64_t random);
+/* Errors of a write that pass: no space, no descriptors, no memory. Others take the log offline. */
+bool log_error_passes(int error);
 /* Index of the segment that holds the offset. */
 int log_segment_at(const struct log *, int64_t offset);
 /* Counts one batch that stands at `position` of the active segment: timestamps, index entries.
@@ -132,6 +138,9 @@ MUST_USE bool log_aborted_add(struct log *, const struct aborted_txn *);
 /* Writes producer snapshot "<offset>.snapshot" of now. 0 or -errno. */
 MUST_USE int log_snapshot_write(struct log *, int64_t offset) NOT_ON(on_shard);
 MUST_USE int log_epochs_store(struct log *) NOT_ON(on_shard);
+
+/* Asserts what of the invariants can be seen in memory; for tests, after each step. */
+void log_check(const struct log *);
 
 /* append.c: writes what was submitted. */
 void log_write_chore(struct shard *, struct shard_chore *);

@@ -264,6 +264,8 @@ enum err log_open(const struct log_options *options, struct log **ret_log,
         log->start_offset = MIN_OF(log->start_offset, log->end_offset);
         if (options->clean)
             log->recovery_point = log->end_offset;
+        log_segment_begin(log, log_active(log), options->wall_ms,
+                          hash_u64((uint64_t)options->wall_ms));
         for (int i = 0; i < log->segment_count; i++)
             log->size += log->segments[i]->size;
         report.segments = log->segment_count;

@@ -2,6 +2,7 @@
 #include "log/test/log_kit.h"
 
 #include "base/always.h"
+#include "log/log_int.h"
 #include "sys/clock.h"
 #include "sys/dir.h"
 #include "sys/file.h"
@@ -11,6 +12,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+
+/* One append of several that are submitted together. */
+struct one {
+    struct log_append append;
+    struct log_kit *kit;
+};
 
 struct log_kit {
     char path[64];
@@ -24,7 +31,9 @@ struct log_kit {
     struct shard_message message;
     void (*run)(struct log_kit *);
     bool done; /* set on the shard, looked at by the test */
-    struct log_append append;
+    struct one appends[LOG_KIT_MANY];
+    int append_count;
+    int appended; /* of them, in order */
     struct log_flush flush;
     struct log_read read;
 };
@@ -57,11 +66,18 @@ static void on_the_shard(struct log_kit *kit, void (*run)(struct log_kit *))
 struct log_kit *log_kit_new(void)
 {
     static int number;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/ottla-log-test-%lld-%d", (long long)sys_process_id(),
+                   number++);
+    return log_kit_new_at(path);
+}
+
+struct log_kit *log_kit_new_at(const char *path)
+{
     struct log_kit *kit = calloc(1, sizeof *kit);
     ALWAYS(kit != NULL, "memory for the test");
     struct shard_set_options options = {.shard_count = 1, .worker_count = 1, .seed = 1};
-    (void)snprintf(kit->path, sizeof kit->path, "/tmp/ottla-log-test-%lld-%d",
-                   (long long)sys_process_id(), number++);
+    (void)snprintf(kit->path, sizeof kit->path, "%s", path);
     ALWAYS(sys_dir_make_path(kit->path) == 0, "a folder for the test");
     kit->dir_fd = sys_dir_open(SYS_DIR_CWD, kit->path);
     ALWAYS(kit->dir_fd >= 0 && sys_park_new(&kit->park) == 0, "descriptors for the test");
@@ -122,6 +138,7 @@ static void attach(struct log_kit *kit)
 {
     role_now_on_shard();
     log_attach(kit->log, shard_set_at(kit->set, 0), &kit->files);
+    log_check(kit->log);
     finish(kit);
 }
 
@@ -166,9 +183,15 @@ static void detach(struct log_kit *kit)
 
 void log_kit_close(struct log_kit *kit)
 {
+    ALWAYS(log_kit_try_close(kit) == 0, "the log closes");
+}
+
+int log_kit_try_close(struct log_kit *kit)
+{
     on_the_shard(kit, detach);
-    ALWAYS(log_close(kit->log, true) == 0, "the log closes");
+    int error = log_close(kit->log, true);
     kit->log = NULL;
+    return error;
 }
 
 void log_kit_drop(struct log_kit *kit)
@@ -182,16 +205,24 @@ void log_kit_drop(struct log_kit *kit)
 
 static void on_appended(struct log_append *append)
 {
-    finish(CONTAINER_OF(append, struct log_kit, append));
+    const struct one *one = CONTAINER_OF(append, const struct one, append);
+    struct log_kit *kit = one->kit;
+    ALWAYS(one == &kit->appends[kit->appended], "appends complete in their order");
+    if (++kit->appended < kit->append_count)
+        return;
+    log_check(kit->log);
+    finish(kit);
 }
 
-static void append(struct log_kit *kit)
+static void append_all(struct log_kit *kit)
 {
     role_now_on_shard();
-    log_append_submit(kit->log, &kit->append);
+    for (int i = 0; i < kit->append_count; i++)
+        log_append_submit(kit->log, &kit->appends[i].append);
 }
 
-struct log_kit_appended log_kit_append(struct log_kit *kit, const struct log_kit_batch *batch)
+static void make_batch(struct log_kit *kit, const struct log_kit_batch *batch,
+                       struct log_append *ret_append)
 {
     struct batch_builder_options options = batch_builder_defaults();
     options.producer_id = batch->producer_id;
@@ -210,17 +241,39 @@ struct log_kit_appended log_kit_append(struct log_kit *kit, const struct log_kit
     uint8_t *copy = malloc(bytes.size);
     ALWAYS(copy != NULL && bytes.size > 0, "memory for the test");
     memcpy(copy, bytes.data, bytes.size);
-    kit->append = (struct log_append){.bytes = copy,
+    *ret_append = (struct log_append){.bytes = copy,
                                       .max_timestamp = batch->timestamp,
                                       .leader_epoch = batch->leader_epoch,
-                                      .on_done = on_appended};
-    ALWAYS(batch_parse(slice_of(copy, bytes.size), &kit->append.header) == BATCH_OK, "a batch");
-    on_the_shard(kit, append);
-    free(copy);
-    return (struct log_kit_appended){.err = kit->append.err,
-                                     .base_offset = kit->append.base_offset,
-                                     .last_offset = kit->append.last_offset,
-                                     .duplicate = kit->append.duplicate};
+                                                                            .on_done = on_appended};
+    ALWAYS(batch_parse(slice_of(copy, bytes.size), &ret_append->header) == BATCH_OK, "a batch");
+}
+
+void log_kit_append_all(struct log_kit *kit, const struct log_kit_batch *batches, int count,
+                        struct log_kit_appended *ret_appended)
+{
+    ALWAYS(count <= LOG_KIT_MANY, "so many at once");
+    for (int i = 0; i < count; i++) {
+        kit->appends[i].kit = kit;
+        make_batch(kit, &batches[i], &kit->appends[i].append);
+    }
+    kit->append_count = count;
+    kit->appended = 0;
+    on_the_shard(kit, append_all);
+    for (int i = 0; i < count; i++) {
+        const struct log_append *append = &kit->appends[i].append;
+        free(append->bytes);
+        ret_appended[i] = (struct log_kit_appended){.err = append->err,
+                                                    .base_offset = append->base_offset,
+                                                    .last_offset = append->last_offset,
+                                                    .duplicate = append->duplicate};
+    }
+}
+
+struct log_kit_appended log_kit_append(struct log_kit *kit, const struct log_kit_batch *batch)
+{
+    struct log_kit_appended appended;
+    log_kit_append_all(kit, batch, 1, &appended);
+    return appended;
 }
 
 static void on_flushed(struct log_flush *flush)

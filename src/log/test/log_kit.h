@@ -10,6 +10,8 @@ struct log_kit;
 
 /* Makes an empty directory in /tmp and starts a shard with one worker. */
 struct log_kit *log_kit_new(void);
+/* The same in a directory that may hold what a kit before left. */
+struct log_kit *log_kit_new_at(const char *path);
 /* Ends all and removes the directory. */
 void log_kit_free(struct log_kit *);
 int log_kit_dir(const struct log_kit *);
@@ -24,6 +26,7 @@ struct log_kit_open {
 enum err log_kit_open(struct log_kit *, struct log_kit_open, struct log_recovery *ret_recovery);
 /* As a clean stop does. */
 void log_kit_close(struct log_kit *);
+int log_kit_try_close(struct log_kit *); /* 0 or -errno */
 /* As kill -9 does: nothing is written any more. */
 void log_kit_drop(struct log_kit *);
 
@@ -44,6 +47,10 @@ struct log_kit_appended {
     bool duplicate;
 };
 struct log_kit_appended log_kit_append(struct log_kit *, const struct log_kit_batch *);
+/* Several that are submitted in one turn; checks that they complete in their order. */
+#define LOG_KIT_MANY 160
+void log_kit_append_all(struct log_kit *, const struct log_kit_batch *, int count,
+                        struct log_kit_appended *ret_appended);
 enum err log_kit_flush(struct log_kit *);
 
 /* Bytes of the range that starts with the batch of the offset, heap memory; size 0: nothing
