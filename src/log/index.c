@@ -185,7 +185,7 @@ static bool load_offsets(struct log_index *index, struct slice file)
         uint32_t before = index->offset_count;
         if (entry.relative_offset < 0 || entry.position < 0)
             return false;
-        if (before == 0 && entry.relative_offset == 0 && entry.position == 0 && at > 0)
+        if (before == 0 && entry.relative_offset == 0 && entry.position == 0)
             return true;
         if (!log_index_add(index, entry))
             return false;
@@ -202,6 +202,8 @@ static bool load_times(struct log_index *index, struct slice file)
         uint32_t before = index->time_count;
         if (entry.relative_offset < 0)
             return false;
+        if (before == 0 && entry.relative_offset == 0 && entry.timestamp == 0)
+            return true;
         if (!log_index_add_time(index, entry))
             return false;
         if (index->time_count == before)

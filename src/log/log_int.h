@@ -69,6 +69,8 @@ struct log {
     int64_t start_offset;
     int64_t end_offset;     /* L3 */
     int64_t recovery_point; /* L4 */
+    int64_t recovered_from; /* while opening: base of the first segment that was walked through, so
+                               that what is derived from batches behind it is made again */
     int64_t size;
     int64_t expire_at_ms;   /* when producers are next looked through */
     int32_t expire_interval_ms;
@@ -149,10 +151,11 @@ void log_write_chore(struct shard *, struct shard_chore *);
  * tail above the recovery point, makes the indexes again. */
 MUST_USE enum err log_recover_segment(struct log *, int at, struct log_recovery *)
     NOT_ON(on_shard);
-/* After that, above the recovery point: offsets that are missing between the segment and the next
- * one end the log, as a hole inside of a segment does. Compaction leaves such gaps, and its logs
- * are let alone. */
-MUST_USE enum err log_cut_gap(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
+/* Removes the segments behind one, durably. */
+MUST_USE enum err log_drop_behind(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
+/* Writes the index files of a segment that log_recover_segment walked and that is not the last. */
+MUST_USE enum err log_seal_recovered(struct log *, int at, struct log_recovery *)
+    NOT_ON(on_shard);
 /* The last segment after a clean stop: its end is found without reading it through. false: it is
  * not as a clean stop leaves it. */
 MUST_USE bool log_resume_segment(struct log *, int at) NOT_ON(on_shard);

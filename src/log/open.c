@@ -81,15 +81,18 @@ static int write_metadata(const struct log *log, int folder_fd) NOT_ON(on_shard)
 }
 
 /* NULL, or why the folder is another topic's. */
-static const char *check_metadata(const struct log *log, int folder_fd) NOT_ON(on_shard)
+static const char *check_metadata(const struct log *log, int folder_fd, bool *ret_missing)
+    NOT_ON(on_shard)
 {
     char *data = NULL;
     size_t size = 0;
+    *ret_missing = false;
     if (uuid_is_zero(log->topic_id))
         return NULL;
     int error = sys_file_read_whole(folder_fd, METADATA_FILE, 4096, &data, &size);
+    *ret_missing = error == -ENOENT;
     if (error == -ENOENT)
-        return write_metadata(log, folder_fd) < 0 ? "partition.metadata cannot be written" : NULL;
+        return NULL;
     if (error < 0)
         return "partition.metadata cannot be read";
     char id[UUID_TEXT_SIZE];
@@ -105,6 +108,17 @@ static int make_folder(const struct log *log) NOT_ON(on_shard)
     return error == -EEXIST ? 0 : error;
 }
 
+static const char *make_first(struct log *log, int64_t base_offset) NOT_ON(on_shard)
+{
+    struct log_segment *first = log_segment_add(log, base_offset);
+    int made = first == NULL ? -ENOMEM
+                             : sys_file_open(log->dir_fd, first->handle->path,
+                                             SYS_OPEN_WRITE | SYS_OPEN_CREATE);
+    sys_file_close(made < 0 ? -1 : made);
+    log->folder_changed = true;
+    return made < 0 ? "the first segment cannot be made" : NULL;
+}
+
 /* Finds the segments, adding a first one where there is none. NULL or the fault. */
 static const char *find_segments(struct log *log, const struct log_options *options)
     NOT_ON(on_shard)
@@ -114,7 +128,8 @@ static const char *find_segments(struct log *log, const struct log_options *opti
     AUTO(file_close) int fd = sys_dir_open(log->dir_fd, log->name);
     if (fd < 0)
         return "the folder cannot be opened";
-    const char *fault = check_metadata(log, fd);
+    bool missing;
+    const char *fault = check_metadata(log, fd, &missing);
     if (fault != NULL)
         return fault;
     struct folder folder = {.fd = fd};
@@ -129,15 +144,14 @@ static const char *find_segments(struct log *log, const struct log_options *opti
             fault = "memory is out";
     bool fresh = folder.count == 0;
     free(folder.bases);
-    if (fault != NULL || !fresh)
-        return fault;
-    struct log_segment *first = log_segment_add(log, options->log_start_offset);
-    int made = first == NULL ? -ENOMEM
-                             : sys_file_open(log->dir_fd, first->handle->path,
-                                             SYS_OPEN_WRITE | SYS_OPEN_CREATE);
-    sys_file_close(made < 0 ? -1 : made);
-    log->folder_changed = true;
-    return made < 0 ? "the first segment cannot be made" : NULL;
+    if (fault == NULL && fresh)
+        fault = make_first(log, options->log_start_offset);
+    /* The name of the first segment must last before another can: this syncs the folder. */
+    if (fault == NULL && missing && write_metadata(log, fd) < 0)
+        fault = "partition.metadata cannot be written";
+    if (fault == NULL && fresh && !missing && sys_dir_sync(fd) < 0)
+        fault = "the folder cannot be synced";
+    return fault;
 }
 
 /* ---- opening ---- */
@@ -155,7 +169,9 @@ static struct log *log_new(const struct log_options *options)
     log->dir_fd = options->dir_fd;
     log->topic_id = options->topic_id;
     log->config = options->config;
-    log->recovery_point = options->recovery_point;
+    /* After a clean stop everything was flushed: nothing may be cut. */
+    log->recovery_point = options->clean ? INT64_MAX : options->recovery_point;
+    log->recovered_from = INT64_MAX;
     list_init(&log->appends);
     list_init(&log->flushes);
     list_init(&log->sealed);
@@ -183,6 +199,35 @@ static void log_free(struct log *log)
     free(log);
 }
 
+/* A segment above the recovery point that was walked through ends where the next one begins. When
+ * it does not, the power failed: its tail was lost, and what stands behind the hole goes; or a segment
+ * that was removed came back. Compaction leaves such gaps too. */
+static enum err check_next(struct log *log, int at, struct log_recovery *report)
+    NOT_ON(on_shard)
+{
+    int64_t next = log->segments[at + 1]->base_offset;
+    if (next == log->end_offset || (next > log->end_offset && log->config.cleanup_compact))
+        return ERR_NONE;
+    report->fault = next > log->end_offset ? "a segment's tail is missing"
+                                           : "a segment begins in front of the last one's end";
+    report->fault_offset = log->end_offset;
+    if (log->end_offset < log->recovery_point)
+        return ERR_KAFKA_STORAGE_ERROR;
+    return log_drop_behind(log, at, report);
+}
+
+static enum err recover_sealed(struct log *log, int at, struct log_recovery *report)
+    NOT_ON(on_shard)
+{
+    log->recovered_from = MIN_OF(log->recovered_from, log->segments[at]->base_offset);
+    enum err err = log_recover_segment(log, at, report);
+    if (err == ERR_NONE && at + 1 < log->segment_count)
+        err = check_next(log, at, report);
+    if (err == ERR_NONE && at + 1 < log->segment_count)
+        err = log_seal_recovered(log, at, report);
+    return err;
+}
+
 /* Sealed segments end where the next begins, so those up to the recovery point need no walk. */
 static enum err load_segments(struct log *log, const struct log_options *options,
                               struct log_recovery *report) NOT_ON(on_shard)
@@ -190,14 +235,7 @@ static enum err load_segments(struct log *log, const struct log_options *options
     enum err err = ERR_NONE;
     for (int i = 0; i + 1 < log->segment_count && err == ERR_NONE; i++) {
         bool flushed = options->clean || log->segments[i + 1]->base_offset <= log->recovery_point;
-        err = flushed ? log_check_sealed(log, i, report) : log_recover_segment(log, i, report);
-        if (err == ERR_NONE && !flushed)
-            err = log_cut_gap(log, i, report);
-        char stem[LOG_STEM_SIZE];
-        log_stem(log, log->segments[i]->base_offset, stem);
-        if (err == ERR_NONE && !flushed && i + 1 < log->segment_count &&
-            log_index_write(&log->index, log->dir_fd, stem) < 0)
-            err = ERR_KAFKA_STORAGE_ERROR;
+        err = flushed ? log_check_sealed(log, i, report) : recover_sealed(log, i, report);
     }
     if (err != ERR_NONE)
         return err;
@@ -205,6 +243,7 @@ static enum err load_segments(struct log *log, const struct log_options *options
     log_index_fini(&log->index);
     if (options->clean && log_resume_segment(log, last))
         return ERR_NONE;
+    log->recovered_from = MIN_OF(log->recovered_from, log->segments[last]->base_offset);
     return log_recover_segment(log, last, report);
 }
 
@@ -329,6 +368,8 @@ static int store_all(struct log *log) NOT_ON(on_shard)
         error = log_index_write(&log->index, log->dir_fd, stem);
     if (error == 0 && (log->recovery_point < log->end_offset || log->was_cut))
         error = sync_unflushed(log);
+    if (error == 0 && log->folder_changed)
+        error = log_folder_sync(log);
     if (error == 0)
         error = log_snapshot_write(log, log->end_offset);
     if (error == 0)

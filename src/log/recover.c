@@ -23,6 +23,7 @@ struct recovery {
     int64_t file_size;
     int64_t next_offset; /* no batch may start below it */
     const char *stopped; /* why the walk ended before the end of the file */
+    bool old_format;     /* at a whole message of format v0 or v1: no torn tail */
     uint8_t *block;
     size_t capacity;
 };
@@ -91,6 +92,20 @@ static int64_t incomplete_size(const struct recovery *r, struct slice block)
     return header.size <= r->file_size - r->segment->size ? header.size : 0;
 }
 
+/* What began the block is a message of an old format, or looks like one: a header whose second half
+ * was lost and reads as zeroes does. Only the checksum tells. 0 when that is decided, otherwise the
+ * bytes that are needed. */
+static size_t judge_old(struct recovery *r, struct slice block)
+{
+    size_t whole = batch_old_size(block);
+    if ((int64_t)whole > r->file_size - r->segment->size)
+        return 0;
+    if (whole > block.size)
+        return whole;
+    r->old_format = batch_old_crc_ok(slice_first(block, whole));
+    return 0;
+}
+
 /* Walks the file; on return segment->size is the end of what is good. 0 or -errno. */
 static int walk(struct recovery *r) NOT_ON(on_shard)
 {
@@ -109,7 +124,9 @@ static int walk(struct recovery *r) NOT_ON(on_shard)
         want = RECOVER_BLOCK_SIZE;
         if (taken > 0 || r->stopped != NULL)
             continue;
-        int64_t size = outcome == BATCH_INCOMPLETE ? incomplete_size(r, block) : 0;
+        int64_t size = outcome == BATCH_INCOMPLETE  ? incomplete_size(r, block)
+                       : outcome == BATCH_OLD_MAGIC ? (int64_t)judge_old(r, block)
+                                                    : 0;
         if (size <= got)
             r->stopped = batch_outcome_text(outcome);
         else
@@ -127,7 +144,7 @@ static enum err cut_tail(struct recovery *r) NOT_ON(on_shard)
         return ERR_NONE;
     r->report->fault = r->stopped;
     r->report->fault_offset = r->next_offset;
-    if (r->next_offset < r->log->recovery_point)
+    if (r->next_offset < r->log->recovery_point || r->old_format)
         return ERR_KAFKA_STORAGE_ERROR;
     int error = sys_file_truncate(r->fd, r->segment->size);
     if (error == 0)
@@ -165,10 +182,11 @@ static int remove_segment(struct log *log, const struct log_segment *segment)
 }
 
 /* Segments behind the one that was cut hold nothing that can be kept; they do not come back. */
-static enum err drop_behind(struct log *log, int at, struct log_recovery *report)
-    NOT_ON(on_shard)
+enum err log_drop_behind(struct log *log, int at, struct log_recovery *report)
 {
     int error = 0;
+    if (log->segment_count == at + 1)
+        return ERR_NONE;
     while (log->segment_count > at + 1 && error == 0) {
         struct log_segment *segment = log_active(log);
         report->cut_bytes += segment_file_size(log, segment);
@@ -176,9 +194,8 @@ static enum err drop_behind(struct log *log, int at, struct log_recovery *report
         log->segment_count--;
         log_segment_free(segment);
     }
-    AUTO(file_close) int folder = sys_dir_open(log->dir_fd, log->name);
     if (error == 0)
-        error = folder < 0 ? folder : sys_dir_sync(folder);
+        error = log_folder_sync(log);
     if (error == 0)
         return ERR_NONE;
     report->fault = "a segment behind the torn one could not be removed";
@@ -218,20 +235,23 @@ enum err log_recover_segment(struct log *log, int at, struct log_recovery *repor
     log->end_offset = r.next_offset;
     enum err err = cut_tail(&r);
     if (err == ERR_NONE && r.file_size > segment->size)
-        err = drop_behind(log, at, report);
+        err = log_drop_behind(log, at, report);
     return err;
 }
 
-enum err log_cut_gap(struct log *log, int at, struct log_recovery *report)
+enum err log_seal_recovered(struct log *log, int at, struct log_recovery *report)
 {
-    if (at + 1 >= log->segment_count || log->config.cleanup_compact ||
-        log->segments[at + 1]->base_offset <= log->end_offset)
-        return ERR_NONE;
-    report->fault = "the end of a segment, or one between two others, is missing";
-    report->fault_offset = log->end_offset;
-    if (log->end_offset < log->recovery_point)
-        return ERR_KAFKA_STORAGE_ERROR;
-    return drop_behind(log, at, report);
+    const struct log_segment *segment = log->segments[at];
+    char stem[LOG_STEM_SIZE];
+    log_stem(log, segment->base_offset, stem);
+    struct time_index_entry last = {
+        .timestamp = segment->max_timestamp,
+        .relative_offset = (int32_t)(segment->max_timestamp_offset - segment->base_offset)};
+    if (segment->max_timestamp != BATCH_NO_TIMESTAMP && !log_index_add_time(&log->index, last))
+        return fail(report, "memory is out");
+    if (log_index_write(&log->index, log->dir_fd, stem) < 0)
+        return fail(report, "an index cannot be written");
+    return ERR_NONE;
 }
 
 /* ---- segments that need no walk ---- */
@@ -323,12 +343,5 @@ enum err log_check_sealed(struct log *log, int at, struct log_recovery *report)
     }
     log_index_fini(&active);
     enum err err = log_recover_segment(log, at, report);
-    struct time_index_entry last = {
-        .timestamp = segment->max_timestamp,
-        .relative_offset = (int32_t)(segment->max_timestamp_offset - segment->base_offset)};
-    if (err == ERR_NONE && segment->size > 0 && !log_index_add_time(&log->index, last))
-        return fail(report, "memory is out");
-    if (err == ERR_NONE && log_index_write(&log->index, log->dir_fd, stem) < 0)
-        return fail(report, "an index cannot be written");
-    return err;
+    return err == ERR_NONE ? log_seal_recovered(log, at, report) : err;
 }

@@ -21,6 +21,8 @@
 /* Bytes in front of the snapshot whose headers are read for the batches it leaves out. */
 #define RESTORE_BACK_BYTES (64LL * 1024 * 1024)
 #define SNAPSHOTS_MAX 64
+/* The type of an EndTxn marker's key: 0 abort, 1 commit. */
+#define MARKER_ABORT 0
 
 struct snapshot_list {
     int64_t offsets[SNAPSHOTS_MAX]; /* the largest ones */
@@ -66,14 +68,14 @@ static int newest(const struct snapshot_list *list)
     return best;
 }
 
-/* Snapshots of what is not in the log any more go for good: were one to come back, it would be
- * taken for one of what is appended there now. 0 or -errno. */
+/* Snapshots of what is not in the log any more, or may not be the same, go for good: were one to
+ * come back, it would be taken for one of what is appended there now. 0 or -errno. */
 static int remove_untrue(const struct log *log, int folder_fd, struct snapshot_list *list)
     NOT_ON(on_shard)
 {
     bool removed = false;
     for (int i = 0; i < list->count; i++) {
-        if (list->offsets[i] <= log->end_offset)
+        if (list->offsets[i] <= MIN_OF(log->end_offset, log->recovered_from))
             continue;
         char path[LOG_STEM_SIZE + 16];
         snapshot_path(log, list->offsets[i], path, sizeof path);
@@ -151,6 +153,26 @@ static int read_marker(int fd, const struct batch_header *header, int64_t positi
     return type;
 }
 
+/* The transaction that an abort marker ended, where the index of those is made again. Its last
+ * stable offset as Kafka's: the first offset of another that is open, or the one behind. */
+static bool note_aborted(const struct walk *walk, const struct producer_note *note,
+                         const struct producer_undo *undo)
+{
+    struct log *log = walk->log;
+    const struct batch_header *header = note->header;
+    if (note->marker_type != MARKER_ABORT || walk->producers != &log->producers ||
+        header->base_offset < log->recovered_from || !undo->existed ||
+        undo->before.txn_first_offset < 0)
+        return true;
+    int64_t open_from = producers_first_unstable(&log->producers);
+    struct aborted_txn aborted = {
+        .producer_id = header->producer_id,
+        .first_offset = undo->before.txn_first_offset,
+        .last_offset = batch_last_offset(header),
+        .last_stable_offset = open_from >= 0 ? open_from : batch_last_offset(header) + 1};
+    return log_aborted_add(log, &aborted);
+}
+
 static bool note_batch(struct walk *walk, int fd, const struct batch_header *header,
                        int64_t position)
 {
@@ -164,7 +186,7 @@ static bool note_batch(struct walk *walk, int fd, const struct batch_header *hea
         if (note.marker_type < 0)
             return true;
     }
-    return producers_note(walk->producers, &note, &undo);
+    return producers_note(walk->producers, &note, &undo) && note_aborted(walk, &note, &undo);
 }
 
 /* Calls note_batch for the headers of one segment from `position` on. */
@@ -211,16 +233,29 @@ static void take_history(struct producer *producer, const struct producer *seen)
     producer->batch_count = seen->batch_count;
 }
 
-/* The first of the segments up to `at` that are read again: small ones may be many. */
-static int first_read_again(const struct log *log, int at)
+/* Position of a batch behind which `wanted` bytes and hardly more stand; the segment's size when
+ * there is no index to tell one. */
+static int64_t position_before_end(struct log *log, int at, int64_t wanted) NOT_ON(on_shard)
 {
-    int64_t size = log->segments[at]->size;
-    while (at > 0 && size + log->segments[at - 1]->size <= RESTORE_BACK_BYTES)
-        size += log->segments[--at]->size;
-    return at;
+    const struct log_segment *segment = log->segments[at];
+    if (segment->size <= wanted)
+        return 0;
+    char stem[LOG_STEM_SIZE];
+    struct log_index loaded;
+    log_index_init(&loaded);
+    log_stem(log, segment->base_offset, stem);
+    bool active = at == log->segment_count - 1;
+    bool fine = active || log_index_load(&loaded, log->dir_fd, stem);
+    const struct log_index *index = active ? &log->index : &loaded;
+    int64_t position = fine ? 0 : segment->size;
+    for (uint32_t i = 0; i < index->offset_count && fine; i++)
+        if (index->offsets[i].position <= segment->size - wanted)
+            position = index->offsets[i].position;
+    log_index_fini(&loaded);
+    return position;
 }
 
-/* Reads again what stands in front of the snapshot, from the segment that ends there back. */
+/* Reads again what stands in front of the snapshot, over as many segments as it takes. */
 static enum err restore_history(struct log *log, int64_t snapshot_offset) NOT_ON(on_shard)
 {
     if (log->producers.table.count == 0 || snapshot_offset <= log->segments[0]->base_offset)
@@ -228,20 +263,17 @@ static enum err restore_history(struct log *log, int64_t snapshot_offset) NOT_ON
     struct producers seen;
     producers_init(&seen, INT64_MAX);
     int last = log_segment_at(log, snapshot_offset - 1);
-    int first = first_read_again(log, last);
+    int first = last;
+    int64_t wanted = RESTORE_BACK_BYTES;
+    for (; first > 0 && log->segments[first]->size < wanted; first--)
+        wanted -= log->segments[first]->size;
     struct walk walk = {.log = log,
                         .producers = &seen,
                         .from = log->segments[first]->base_offset,
                         .to = snapshot_offset};
-    int64_t position = 0;
-    if (last == log->segment_count - 1) {
-        for (uint32_t i = 0; i < log->index.offset_count; i++)
-            if (log->segments[last]->size - log->index.offsets[i].position > RESTORE_BACK_BYTES)
-                position = log->index.offsets[i].position;
-    }
-    enum err err = ERR_NONE;
-    for (int i = first; i <= last && err == ERR_NONE; i++)
-        err = walk_segment(&walk, i, i == last ? position : 0);
+    enum err err = walk_segment(&walk, first, position_before_end(log, first, wanted));
+    for (int i = first + 1; i <= last && err == ERR_NONE; i++)
+        err = walk_segment(&walk, i, 0);
     for (struct hash_node *node = hash_table_next(&log->producers.table, NULL);
          node != NULL && err == ERR_NONE; node = hash_table_next(&log->producers.table, node)) {
         struct producer *producer = CONTAINER_OF(node, struct producer, node);
@@ -275,6 +307,40 @@ static bool load_aborted(struct log *log, int at) NOT_ON(on_shard)
     }
     free(data);
     return fine;
+}
+
+static void store_aborted(const struct aborted_txn *aborted, uint8_t at[TXN_INDEX_ENTRY_SIZE])
+{
+    store_i16(at, 0);
+    store_i64(at + 2, aborted->producer_id);
+    store_i64(at + 10, aborted->first_offset);
+    store_i64(at + 18, aborted->last_offset);
+    store_i64(at + 26, aborted->last_stable_offset);
+}
+
+/* Writes the transaction index of a segment that was walked through. */
+static int write_aborted(struct log *log, int at) NOT_ON(on_shard)
+{
+    char path[LOG_STEM_SIZE + 16];
+    char stem[LOG_STEM_SIZE];
+    log_stem(log, log->segments[at]->base_offset, stem);
+    (void)snprintf(path, sizeof path, "%s.txnindex", stem);
+    uint8_t *bytes = malloc((size_t)log->aborted_count * TXN_INDEX_ENTRY_SIZE + 1);
+    if (bytes == NULL)
+        return -ENOMEM;
+    size_t size = 0;
+    for (int i = 0; i < log->aborted_count; i++) {
+        const struct aborted_txn *aborted = &log->aborted[i];
+        if (aborted->last_offset < log->segments[at]->base_offset ||
+            aborted->last_offset >= log_segment_end(log, at))
+            continue;
+        store_aborted(aborted, bytes + size);
+        size += TXN_INDEX_ENTRY_SIZE;
+    }
+    int error = size > 0 ? sys_file_replace(log->dir_fd, path, slice_of(bytes, size))
+                         : sys_unlink(log->dir_fd, path);
+    free(bytes);
+    return error == -ENOENT ? 0 : error;
 }
 
 /* ---- leader epochs ---- */
@@ -335,6 +401,9 @@ enum err log_restore(struct log *log, const struct log_options *options,
     enum err err = error < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
     if (err == ERR_NONE && loaded)
         err = restore_history(log, from);
+    for (int i = 0; i < log->segment_count && err == ERR_NONE; i++)
+        if (log->segments[i]->base_offset < log->recovered_from && !load_aborted(log, i))
+            err = ERR_KAFKA_STORAGE_ERROR;
     struct walk walk = {.log = log,
                         .producers = &log->producers,
                         .from = MAX_OF(from, log->segments[0]->base_offset),
@@ -342,7 +411,7 @@ enum err log_restore(struct log *log, const struct log_options *options,
     if (err == ERR_NONE && walk.from < walk.to)
         err = walk_from(&walk);
     for (int i = 0; i < log->segment_count && err == ERR_NONE; i++)
-        if (!load_aborted(log, i))
+        if (log->segments[i]->base_offset >= log->recovered_from && write_aborted(log, i) < 0)
             err = ERR_KAFKA_STORAGE_ERROR;
     if (err == ERR_NONE)
         err = restore_epochs(log);

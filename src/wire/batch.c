@@ -5,6 +5,8 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 
+#include <zlib.h>
+
 #define ATTRIBUTES_DEFINED \
     (BATCH_CODEC_MASK | BATCH_LOG_APPEND_TIME | BATCH_TRANSACTIONAL | BATCH_CONTROL | \
      BATCH_DELETE_HORIZON)
@@ -132,4 +134,16 @@ bool batch_next(struct batch_iterator *iterator, struct batch_view *ret_view)
     iterator->rest = slice_from(iterator->rest, size);
     iterator->position += header.size;
     return true;
+}
+
+size_t batch_old_size(struct slice bytes)
+{
+    return (size_t)BATCH_LENGTH_OVERHEAD + load_u32(bytes.data + BATCH_AT_LENGTH);
+}
+
+/* Their checksum is zlib's and stands in front of the magic. */
+bool batch_old_crc_ok(struct slice message)
+{
+    uLong crc = crc32(0, message.data + BATCH_AT_MAGIC, (uInt)(message.size - BATCH_AT_MAGIC));
+    return load_u32(message.data + BATCH_LENGTH_OVERHEAD) == (uint32_t)crc;
 }

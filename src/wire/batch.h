@@ -98,6 +98,11 @@ MUST_USE enum batch_outcome batch_parse_header(struct slice bytes, struct batch_
 /* As above, and the whole batch must be there: BATCH_INCOMPLETE otherwise. */
 MUST_USE enum batch_outcome batch_parse(struct slice bytes, struct batch_header *ret_header);
 
+/* A message of format v0 or v1: its size as it says, and whether its CRC-32 fits `message`, which
+ * has that size. */
+size_t batch_old_size(struct slice bytes);
+bool batch_old_crc_ok(struct slice message);
+
 static inline int batch_codec_id(const struct batch_header *header)
 {
     return header->attributes & BATCH_CODEC_MASK; /* may be unknown: see codec_is_known */

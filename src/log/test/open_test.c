@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #define SEGMENT "t-0/00000000000000000000.log"
 
@@ -235,6 +236,64 @@ static void a_hole_of_zeroes_ends_the_log(void **state)
     log_kit_free(kit);
 }
 
+/* A message of format v1 (magic 1) with a value of one byte. */
+static size_t old_message(uint8_t ret_bytes[64], bool whole)
+{
+    static const uint8_t body[] = {1,   0,   0,   0,   0, 0, 0, 0, 0,  9,
+                                   255, 255, 255, 255, 0, 0, 0, 1, 'v'};
+    memset(ret_bytes, 0, 64);
+    ret_bytes[11] = 4 + sizeof body;
+    memcpy(ret_bytes + 16, body, sizeof body);
+    uLong crc = crc32(0, body, sizeof body) ^ (whole ? 0 : 1);
+    for (int i = 0; i < 4; i++)
+        ret_bytes[12 + i] = (uint8_t)(crc >> (24 - 8 * i));
+    return 16 + sizeof body;
+}
+
+static void an_old_format_is_named_and_never_cut(void **state)
+{
+    (void)state;
+    uint8_t message[64];
+    for (int whole = 0; whole < 2; whole++) {
+        struct log_kit *kit = log_kit_new();
+        assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+        (void)append(kit, 1);
+        int64_t size = log_size(log_kit_log(kit));
+        log_kit_drop(kit);
+        size_t more = old_message(message, whole);
+        int fd = sys_file_open(log_kit_dir(kit), SEGMENT, SYS_OPEN_WRITE);
+        assert_int_equal(sys_file_write_at(fd, slice_of(message, more), size), 0);
+        struct log_recovery found;
+        enum err err = log_kit_open(kit, unclean, &found);
+        assert_int_equal(err, whole ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE);
+        assert_string_equal(found.fault, batch_outcome_text(BATCH_OLD_MAGIC));
+        assert_int_equal(sys_file_size(fd), whole ? size + (int64_t)more : size);
+        sys_file_close(fd);
+        log_kit_free(kit);
+    }
+}
+
+/* After a clean stop nothing is a torn tail. */
+static void damage_after_a_clean_stop_is_a_fault(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    log_kit_config(kit)->segment_bytes = 1000;
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    for (int i = 0; i < 40; i++)
+        (void)append(kit, 1);
+    log_kit_close(kit);
+    assert_int_equal(sys_unlink(log_kit_dir(kit), "t-0/00000000000000000000.index"), 0);
+    flip(kit, 100);
+    struct log_recovery found;
+    assert_int_equal(log_kit_open(kit, clean, &found), ERR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(found.cut_bytes, 0);
+    flip(kit, 100);
+    assert_int_equal(log_kit_open(kit, clean, &found), ERR_NONE);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 40);
+    log_kit_free(kit);
+}
+
 static void lost_indexes_are_made_again(void **state)
 {
     (void)state;
@@ -304,6 +363,8 @@ int main(void)
         cmocka_unit_test(offsets_missing_between_segments_end_the_log),
         cmocka_unit_test(damage_below_the_recovery_point_is_a_fault),
         cmocka_unit_test(a_hole_of_zeroes_ends_the_log),
+        cmocka_unit_test(an_old_format_is_named_and_never_cut),
+        cmocka_unit_test(damage_after_a_clean_stop_is_a_fault),
         cmocka_unit_test(lost_indexes_are_made_again),
         cmocka_unit_test(five_batches_are_remembered_over_any_restart),
     };
