@@ -18,8 +18,7 @@
 
 #define RECORDS_PER_REQUEST_MAX 10000
 #define ERROR_TEXT_MAX 4096
-#define TEXT_TOO_MANY_PARTITIONS "Excessively large number of partitions per request."
-#define TEXT_TOO_MANY_RECORDS "Unable to perform excessively large batch operation."
+#define PARTITIONS_PER_REQUEST_MAX 10000
 
 /* One topic in the making. */
 struct creation {
@@ -42,20 +41,30 @@ static void refuse(struct creation *creation, enum err err, const char *text)
 
 /* ---- names ---- */
 
-/* An existing topic whose name differs in dots and underscores only, or NULL. */
+static size_t size_before_marks(struct slice name)
+{
+    size_t size = 0;
+    while (size < name.size && name.data[size] != '.' && name.data[size] != '_')
+        size++;
+    return size;
+}
+
+/* An existing topic whose name differs in dots and underscores only, or NULL. It begins with the
+ * same letters, so only those that do are looked at. */
 static const struct meta_topic *find_collision(const struct meta_image *image, struct slice name)
 {
-    bool has_mark = false;
-    for (size_t i = 0; i < name.size; i++)
-        has_mark = has_mark || name.data[i] == '.' || name.data[i] == '_';
-    if (!has_mark)
-        return NULL;
+    struct slice start = slice_first(name, size_before_marks(name));
     struct pmap_iterator topics;
     struct pmap_entry entry;
-    pmap_iterate(image->topics_by_name, (struct slice){0}, &topics);
-    while (pmap_next(&topics, &entry))
+    if (start.size == name.size)
+        return NULL;
+    pmap_iterate(image->topics_by_name, start, &topics);
+    while (pmap_next(&topics, &entry)) {
+        if (!slice_equal(slice_first(entry.key, MIN_OF(start.size, entry.key.size)), start))
+            return NULL;
         if (meta_topic_names_collide(entry.key, name))
             return entry.value;
+    }
     return NULL;
 }
 
@@ -180,47 +189,70 @@ static int by_number(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
+/* A partition and which of the assignments it is in. */
+struct assigned {
+    int32_t partition;
+    int32_t index;
+};
+
+static int by_partition(const void *a, const void *b)
+{
+    const struct assigned *left = a;
+    const struct assigned *right = b;
+    int order = by_number(&left->partition, &right->partition);
+    return order != 0 ? order : by_number(&left->index, &right->index);
+}
+
 /* The partitions that were assigned, sorted; NULL: memory is out. */
-static int32_t *partitions_of(const struct create_topics_request_topics *asked, struct arena *arena)
+static struct assigned *partitions_of(const struct create_topics_request_topics *asked,
+                                      struct arena *arena)
 {
     size_t count = (size_t)asked->assignments_count;
-    int32_t *partitions = ARENA_ARRAY(arena, int32_t, count);
+    struct assigned *partitions = ARENA_ARRAY(arena, struct assigned, count);
     if (partitions == NULL)
         return NULL;
     for (size_t i = 0; i < count; i++)
-        partitions[i] = asked->assignments[i].partition_index;
-    qsort(partitions, count, sizeof partitions[0], by_number);
+        partitions[i] = (struct assigned){asked->assignments[i].partition_index, (int32_t)i};
+    qsort(partitions, count, sizeof partitions[0], by_partition);
     return partitions;
 }
 
-static bool is_assigned_twice(const int32_t *partitions, int32_t count, int32_t partition)
+/* The first assignment whose partition has one already; the count when there is none. */
+static int32_t first_again(const struct assigned *partitions, int32_t count)
 {
-    const int32_t *found =
-        bsearch(&partition, partitions, (size_t)count, sizeof partitions[0], by_number);
-    return found != NULL && ((found > partitions && found[-1] == partition) ||
-                             (found + 1 < partitions + count && found[1] == partition));
+    int32_t first = count;
+    for (int32_t i = 1; i < count; i++)
+        if (partitions[i].partition == partitions[i - 1].partition)
+            first = MIN_OF(first, partitions[i].index);
+    return first;
 }
 
-/* The sentence about one manual assignment, or NULL. */
+/* The sentence about one manual assignment, or NULL. The brokers are looked at in order of their
+ * ids, as Kafka does. */
 static const char *assignment_fault(struct creation *creation,
                                     const struct create_topics_request_topics_assignments *given,
                                     int32_t factor)
 {
     struct arena *arena = creation->arena;
-    if (given->broker_ids_count <= 0)
+    size_t count = (size_t)MAX_OF(given->broker_ids_count, 0);
+    if (count == 0)
         return "The manual partition assignment includes an empty replica list.";
-    for (int32_t i = 0; i < given->broker_ids_count; i++) {
-        for (int32_t j = 0; j < i; j++)
-            if (given->broker_ids[i] == given->broker_ids[j])
-                return arena_printf(arena,
-                                    "The manual partition assignment includes the broker %d more "
-                                    "than once.",
-                                    given->broker_ids[i]);
-        if (meta_broker_find(creation->meta->latest, given->broker_ids[i]) == NULL)
+    int32_t *ids = ARENA_ARRAY(arena, int32_t, count);
+    if (ids == NULL)
+        return "memory is out";
+    memcpy(ids, given->broker_ids, count * sizeof ids[0]);
+    qsort(ids, count, sizeof ids[0], by_number);
+    for (size_t i = 0; i < count; i++) {
+        if (meta_broker_find(creation->meta->latest, ids[i]) == NULL)
             return arena_printf(arena,
                                 "The manual partition assignment includes broker %d, but no such "
                                 "broker is registered.",
-                                given->broker_ids[i]);
+                                ids[i]);
+        if (i > 0 && ids[i] == ids[i - 1])
+            return arena_printf(arena,
+                                "The manual partition assignment includes the broker %d more "
+                                "than once.",
+                                ids[i]);
     }
     if (given->broker_ids_count != factor)
         return arena_printf(arena,
@@ -228,7 +260,13 @@ static const char *assignment_fault(struct creation *creation,
                             "replica(s), but this is not consistent with previous partitions, "
                             "which have %d replica(s).",
                             given->broker_ids_count, factor);
-    return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (!meta_broker_find(creation->meta->latest, ids[i])->fenced)
+            return NULL;
+    return arena_printf(arena,
+                        "All brokers specified in the manual partition assignment for partition %d "
+                        "are fenced or in controlled shutdown.",
+                        given->partition_index);
 }
 
 /* The same about all of them. */
@@ -237,12 +275,13 @@ static const char *assignments_fault(struct creation *creation)
     const struct create_topics_request_topics *asked = creation->asked;
     int32_t count = asked->assignments_count;
     int32_t factor = asked->assignments[0].broker_ids_count;
-    const int32_t *partitions = partitions_of(asked, creation->arena);
+    const struct assigned *partitions = partitions_of(asked, creation->arena);
     if (partitions == NULL)
         return "memory is out";
+    int32_t again = first_again(partitions, count);
     for (int32_t i = 0; i < count; i++) {
         const struct create_topics_request_topics_assignments *given = &asked->assignments[i];
-        if (is_assigned_twice(partitions, count, given->partition_index))
+        if (i == again)
             return arena_printf(creation->arena,
                                 "Found multiple manual partition assignments for partition %d",
                                 given->partition_index);
@@ -251,7 +290,7 @@ static const char *assignments_fault(struct creation *creation)
             return fault;
     }
     for (int32_t i = 0; i < count; i++)
-        if (partitions[i] != i)
+        if (partitions[i].partition != i)
             return "partitions should be a consecutive 0-based integer sequence";
     return NULL;
 }
@@ -270,10 +309,6 @@ static bool check_assignments(struct creation *creation, int32_t *ret_partitions
         refuse(creation, ERR_INVALID_REQUEST,
                "A manual partition assignment was specified, but numPartitions was not set to "
                "-1.");
-        return false;
-    }
-    if (asked->assignments_count > RECORDS_PER_REQUEST_MAX) {
-        refuse(creation, ERR_POLICY_VIOLATION, TEXT_TOO_MANY_PARTITIONS);
         return false;
     }
     const char *fault = assignments_fault(creation);
@@ -410,7 +445,19 @@ static void describe_configs(struct creation *creation, const struct config_laye
 
 /* ---- one topic, then all ---- */
 
-static void create_one(struct creation *creation, struct meta_records *records)
+/* How many records the topic would take, be they made or not. */
+static int64_t records_of(const struct creation *creation, int32_t partitions)
+{
+    const struct create_topics_request_topics *asked = creation->asked;
+    int64_t count = 1 + (int64_t)MAX_OF(asked->configs_count, 0) + partitions;
+    for (int32_t i = 0; i < asked->configs_count; i++)
+        if (slice_is(asked->configs[i].name, "min.insync.replicas"))
+            return count + 1;
+    return count;
+}
+
+static void create_one(struct creation *creation, struct meta_records *records,
+                       int64_t *record_count)
 {
     struct config_layers layers;
     int32_t partitions;
@@ -421,13 +468,9 @@ static void create_one(struct creation *creation, struct meta_records *records)
     if (!(manual ? check_assignments(creation, &partitions, &factor)
                  : check_counts(creation, &partitions, &factor)))
         return;
-    int64_t after = records->count + (int64_t)partitions + 1;
-    if (after > RECORDS_PER_REQUEST_MAX) {
-        refuse(creation, ERR_POLICY_VIOLATION,
-               partitions > RECORDS_PER_REQUEST_MAX ? TEXT_TOO_MANY_PARTITIONS
-                                                    : TEXT_TOO_MANY_RECORDS);
+    *record_count += records_of(creation, partitions);
+    if (*record_count > RECORDS_PER_REQUEST_MAX)
         return;
-    }
     struct uuid id = random_topic_id();
     creation->answer->num_partitions = creation->version >= 5 ? partitions : -1;
     creation->answer->replication_factor = creation->version >= 5 ? factor : -1;
@@ -476,6 +519,71 @@ static enum occurrence *occurrences_of(const struct create_topics_request *reque
     return occurrences;
 }
 
+/* ---- the request ---- */
+
+static struct create_topics_response_topics *answer_next(
+    struct create_topics_response *response, const struct create_topics_request_topics *asked)
+{
+    struct create_topics_response_topics *answer = &response->topics[response->topics_count++];
+    *answer = create_topics_response_topics_default;
+    answer->name = asked->name;
+    answer->error_message = (struct slice){0};
+    return answer;
+}
+
+/* Too much at once is refused as a whole, names given twice included. */
+static void refuse_all(const struct create_topics_request *request, const char *text,
+                       struct create_topics_response *response)
+{
+    response->topics_count = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        struct creation creation = {.answer = answer_next(response, &request->topics[i])};
+        refuse(&creation, ERR_POLICY_VIOLATION, text);
+    }
+}
+
+/* Partitions in all, before anything is judged. */
+static int64_t partitions_asked(const struct meta *meta,
+                                const struct create_topics_request *request)
+{
+    int64_t count = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct create_topics_request_topics *asked = &request->topics[i];
+        int32_t partitions = asked->assignments_count > 0  ? asked->assignments_count
+                             : asked->num_partitions == -1 ? meta->config->num_partitions
+                                                           : asked->num_partitions;
+        count += MAX_OF(partitions, 0);
+    }
+    return count;
+}
+
+static void create_all(struct meta *meta, const struct peer_call *call,
+                       const enum occurrence *occurrences, struct meta_records *records,
+                       struct create_topics_response *response)
+{
+    const struct create_topics_request *request = call->request;
+    int64_t record_count = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        if (occurrences[i] == OCCURS_AGAIN)
+            continue;
+        struct creation creation = {.meta = meta,
+                                    .arena = records->arena,
+                                    .request = request,
+                                    .asked = &request->topics[i],
+                                    .answer = answer_next(response, &request->topics[i]),
+                                    .version = call->api_version};
+        if (occurrences[i] == OCCURS_FIRST)
+            refuse(&creation, ERR_INVALID_REQUEST, "Duplicate topic name.");
+        else
+            create_one(&creation, records, &record_count);
+        if (record_count > RECORDS_PER_REQUEST_MAX) {
+            refuse_all(request, "Unable to perform excessively large batch operation.", response);
+            records->count = 0;
+            return;
+        }
+    }
+}
+
 void meta_create_topics(struct meta *meta, struct peer_call *call)
 {
     const struct create_topics_request *request = call->request;
@@ -493,22 +601,9 @@ void meta_create_topics(struct meta *meta, struct peer_call *call)
     *response = create_topics_response_default;
     response->topics = topics;
     response->topics_count = 0;
-    for (int32_t i = 0; i < request->topics_count; i++) {
-        if (occurrences[i] == OCCURS_AGAIN)
-            continue;
-        struct creation creation = {.meta = meta,
-                                    .arena = arena,
-                                    .request = request,
-                                    .asked = &request->topics[i],
-                                    .answer = &topics[response->topics_count++],
-                                    .version = call->api_version};
-        *creation.answer = create_topics_response_topics_default;
-        creation.answer->name = request->topics[i].name;
-        creation.answer->error_message = (struct slice){0};
-        if (occurrences[i] == OCCURS_FIRST)
-            refuse(&creation, ERR_INVALID_REQUEST, "Duplicate topic name.");
-        else
-            create_one(&creation, &records);
-    }
+    if (partitions_asked(meta, request) > PARTITIONS_PER_REQUEST_MAX)
+        refuse_all(request, "Excessively large number of partitions per request.", response);
+    else
+        create_all(meta, call, occurrences, &records, response);
     meta_commit(meta, &records, call, response);
 }
