@@ -157,6 +157,23 @@ static void a_topic_is_what_was_asked_for(void **state)
     assert_true(slice_is(value, "77"));
 }
 
+static void names_that_differ_in_marks_collide(void **state)
+{
+    (void)state;
+    struct answers answers;
+    assert_int_equal(meta_kit_create(kit, "x", 1), ERR_NONE);
+    assert_int_equal(meta_kit_create(kit, "x-y", 1), ERR_NONE);
+    assert_int_equal(meta_kit_create(kit, "x.y_z", 1), ERR_NONE);
+    assert_int_equal(meta_kit_create(kit, ".y", 1), ERR_NONE);
+    ask("{\"topics\":[{\"name\":\"x_y.z\",\"numPartitions\":1,\"replicationFactor\":1}],"
+        "\"timeoutMs\":1}",
+        &answers);
+    assert_string_equal(answers.lines[0],
+                        "17 -1 -1 no id x_y.z: Topic 'x_y.z' collides with existing topic: x.y_z");
+    assert_int_equal(meta_kit_create(kit, "_y", 1), ERR_INVALID_TOPIC_EXCEPTION);
+    assert_int_equal(meta_kit_create(kit, "x_y", 1), ERR_NONE);
+}
+
 /* ---- deleting ---- */
 
 static const struct delete_topics_response *delete_topics(
@@ -229,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(answers_are_kafkas, begin, end),
         cmocka_unit_test_setup_teardown(only_validating_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_topic_is_what_was_asked_for, begin, end),
+        cmocka_unit_test_setup_teardown(names_that_differ_in_marks_collide, begin, end),
         cmocka_unit_test_setup_teardown(a_deleted_topic_is_gone_with_its_settings, begin, end),
         cmocka_unit_test_setup_teardown(what_is_given_twice_stays, begin, end),
     };
