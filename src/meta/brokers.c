@@ -15,7 +15,6 @@
 #include "wire/msg/register_broker_record.h"
 
 #define PRODUCER_ID_BLOCK 1000
-#define CHANGE_VERSION 2
 
 /* ---- partitions of a broker ---- */
 
@@ -50,47 +49,66 @@ static struct partition_change_record *change_of(struct meta_records *records,
     return change;
 }
 
-/* The only replica goes: nobody leads, and it is remembered who may again. */
-static void add_leave(struct meta_records *records, const struct meta_topic *topic,
-                      const struct meta_partition *partition, int32_t broker)
+/* One decision about the partitions of a broker. */
+struct round {
+    struct meta_records *records;
+    int32_t broker;
+    int16_t version; /* of the records */
+    bool has_elr;
+};
+
+/* The only replica goes: nobody leads. Where eligible leader replicas are in use it is remembered
+ * who may again; elsewhere it stays the last one in sync. */
+static void add_leave(const struct round *round, const struct meta_topic *topic,
+                      const struct meta_partition *partition)
 {
+    struct meta_records *records = round->records;
     struct partition_change_record *change = change_of(records, topic, partition);
     if (change == NULL) {
         records->failed = true;
         return;
     }
-    change->isr_count = 0;
     change->leader = -1;
-    change->eligible_leader_replicas = one_id(records->arena, broker);
-    change->eligible_leader_replicas_count = 1;
-    change->last_known_elr = one_id(records->arena, broker);
-    change->last_known_elr_count = 1;
-    meta_records_add(records, &wire_partition_change_record, CHANGE_VERSION, change);
+    if (round->has_elr) {
+        change->isr_count = 0;
+        change->eligible_leader_replicas = one_id(records->arena, round->broker);
+        change->eligible_leader_replicas_count = 1;
+        change->last_known_elr = one_id(records->arena, round->broker);
+        change->last_known_elr_count = 1;
+    }
+    meta_records_add(records, &wire_partition_change_record, round->version, change);
 }
 
-static void add_return(struct meta_records *records, const struct meta_topic *topic,
-                       const struct meta_partition *partition, int32_t broker)
+static void add_return(const struct round *round, const struct meta_topic *topic,
+                       const struct meta_partition *partition)
 {
+    struct meta_records *records = round->records;
     struct partition_change_record *change = change_of(records, topic, partition);
     if (change == NULL) {
         records->failed = true;
         return;
     }
-    change->isr = one_id(records->arena, broker);
-    change->isr_count = 1;
-    change->leader = broker;
+    if (partition->isr.count == 0) {
+        change->isr = one_id(records->arena, round->broker);
+        change->isr_count = 1;
+    }
+    change->leader = round->broker;
     change->eligible_leader_replicas_count = partition->elr.count > 0 ? 0 : -1;
     change->last_known_elr_count = partition->last_known_elr.count > 0 ? 0 : -1;
-    meta_records_add(records, &wire_partition_change_record, CHANGE_VERSION, change);
+    meta_records_add(records, &wire_partition_change_record, round->version, change);
 }
 
-typedef void (*partition_fn)(struct meta_records *, const struct meta_topic *,
-                             const struct meta_partition *, int32_t broker);
+typedef void (*partition_fn)(const struct round *, const struct meta_topic *,
+                             const struct meta_partition *);
 
 /* Calls for each partition that has the broker as a replica and is led by it (or by nobody). */
 static void each_partition(const struct meta_image *image, struct meta_records *records,
                            int32_t broker, bool led, partition_fn add)
 {
+    struct round round = {.records = records,
+                          .broker = broker,
+                          .version = meta_version_of_partition(image),
+                          .has_elr = meta_feature(image, META_FEATURE_ELR) > 0};
     struct pmap_iterator topics;
     struct pmap_entry entry;
     pmap_iterate(image->topics_by_name, (struct slice){0}, &topics);
@@ -103,7 +121,7 @@ static void each_partition(const struct meta_image *image, struct meta_records *
             if (!ids_have(partition->replicas, broker))
                 continue;
             if (led ? partition->leader == broker : partition->leader == -1)
-                add(records, topic, partition, broker);
+                add(&round, topic, partition);
         }
     }
 }
@@ -165,8 +183,10 @@ void meta_register_broker(struct meta *meta, struct peer_call *call)
     bool fine = fill_registration(request, epoch, arena, record);
     *response = broker_registration_response_default;
     response->broker_epoch = epoch;
-    meta_records_add(&records, &wire_register_broker_record,
-                     wire_register_broker_record.versions.high, record);
+    int16_t version = meta_version_of_registration(meta->latest);
+    if (version < 3)
+        record->log_dirs_count = 0;
+    meta_records_add(&records, &wire_register_broker_record, version, record);
     struct broker_registration_change_record *change =
         ARENA_NEW(arena, struct broker_registration_change_record);
     fine = fine && change != NULL;
@@ -175,7 +195,8 @@ void meta_register_broker(struct meta *meta, struct peer_call *call)
         change->broker_id = request->broker_id;
         change->broker_epoch = epoch;
         change->cordoned_log_dirs_count = 0;
-        meta_records_add(&records, &wire_broker_registration_change_record, 3, change);
+        if (meta_level_has(meta->latest, META_LEVEL_CORDONED))
+            meta_records_add(&records, &wire_broker_registration_change_record, 3, change);
         each_partition(meta->latest, &records, request->broker_id, true, add_leave);
     }
     records.failed = records.failed || !fine;

@@ -131,7 +131,9 @@ static void append_bootstrap(struct meta *meta)
     struct end_transaction_record end = {0};
     bool is_formatted = meta->bootstrap != NULL && meta->bootstrap->features.count > 0;
     bool has_elr = !is_formatted || meta_feature(meta->bootstrap, META_FEATURE_ELR) > 0;
-    meta_records_add(&records, &wire_begin_transaction_record, 0, &begin);
+    bool at_once = !is_formatted || meta_level_has(meta->bootstrap, META_LEVEL_TRANSACTIONS);
+    if (at_once)
+        meta_records_add(&records, &wire_begin_transaction_record, 0, &begin);
     for (size_t i = 0; i < META_FEATURE_COUNT && !is_formatted; i++)
         if (meta_features[i].initial > 0)
             add_feature(&records, &meta_features[i]);
@@ -139,7 +141,8 @@ static void append_bootstrap(struct meta *meta)
         records.failed = true;
     if (has_elr)
         add_min_isr(meta, &records);
-    meta_records_add(&records, &wire_end_transaction_record, 0, &end);
+    if (at_once)
+        meta_records_add(&records, &wire_end_transaction_record, 0, &end);
     meta_commit(meta, &records, NULL, NULL);
     arena_fini(&arena);
 }
@@ -206,7 +209,8 @@ static void on_begin(struct shard *shard, struct shard_message *message)
     meta->stable_from = meta->transaction_open ? meta->next_offset : 0;
     if (meta->latest->features.count == 0)
         append_bootstrap(meta);
-    append_registration(meta);
+    if (meta_level_has(meta->latest, META_LEVEL_CONTROLLERS))
+        append_registration(meta);
 }
 
 static const struct shard_route route_begin = {.name = "meta_begin", .run = {on_begin}};

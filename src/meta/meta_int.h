@@ -5,6 +5,7 @@
 #include "log/log.h"
 #include "meta/control.h"
 #include "meta/meta.h"
+#include "meta/record_version.h"
 #include "meta/records.h"
 #include "raft/raft.h"
 

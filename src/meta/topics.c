@@ -362,9 +362,10 @@ static void add_partition(struct creation *creation, struct meta_records *record
     record->leader = meta->config->node_id;
     record->leader_epoch = 0;
     record->partition_epoch = 0;
+    int16_t version = meta_version_of_partition(meta->latest);
     record->directories = directory;
-    record->directories_count = 1;
-    meta_records_add(records, &wire_partition_record, 2, record);
+    record->directories_count = version >= 1 ? 1 : 0;
+    meta_records_add(records, &wire_partition_record, version, record);
 }
 
 static void add_topic(struct creation *creation, struct meta_records *records, struct uuid id,

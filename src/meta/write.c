@@ -1,6 +1,7 @@
 /* From an image back to records, for snapshots: metadata.version first, since it says how the rest
  * is to be read; topics before what refers to them. On the controller's shard. */
 #include "meta/image_int.h"
+#include "meta/record_version.h"
 
 #include "wire/messages.h"
 #include "wire/msg/config_record.h"
@@ -14,6 +15,7 @@
 struct writer {
     meta_record_fn on_record;
     void *context;
+    int16_t partition_version;
     bool stopped;
 };
 
@@ -23,11 +25,6 @@ static bool emit(struct writer *writer, const struct wire_message *message, int1
     struct meta_applied applied = {.message = message, .version = version, .record = record};
     writer->stopped = writer->stopped || !writer->on_record(writer->context, &applied);
     return !writer->stopped;
-}
-
-static bool latest(struct writer *writer, const struct wire_message *message, const void *record)
-{
-    return emit(writer, message, message->versions.high, record);
 }
 
 static void write_feature(struct writer *writer, struct slice name, int64_t level)
@@ -56,8 +53,8 @@ static void write_controllers(const struct meta_image *image, struct writer *wri
     struct pmap_entry entry;
     pmap_iterate(image->controllers, (struct slice){0}, &controllers);
     while (pmap_next(&controllers, &entry))
-        (void)latest(writer, &wire_register_controller_record,
-                     ((const struct meta_controller *)entry.value)->record);
+        (void)emit(writer, &wire_register_controller_record, 0,
+                   ((const struct meta_controller *)entry.value)->record);
 }
 
 static void write_brokers(const struct meta_image *image, struct writer *writer)
@@ -76,7 +73,12 @@ static void write_brokers(const struct meta_image *image, struct writer *writer)
         if (broker->cordoned_count > 0)
             memcpy(&cordoned, &broker->cordoned, sizeof cordoned);
         record.cordoned_log_dirs = cordoned;
-        (void)latest(writer, &wire_register_broker_record, &record);
+        int16_t version = meta_version_of_registration(image);
+        if (version < 3)
+            record.log_dirs_count = 0;
+        if (version < 4)
+            record.cordoned_log_dirs_count = -1;
+        (void)emit(writer, &wire_register_broker_record, version, &record);
     }
 }
 
@@ -114,7 +116,13 @@ static void write_partition(const struct meta_topic *topic, const struct meta_pa
             partition->last_known_elr.count > 0 ? partition->last_known_elr.count : -1,
     };
     memcpy(&record.directories, &partition->directories, sizeof record.directories);
-    (void)latest(writer, &wire_partition_record, &record);
+    if (writer->partition_version < 1)
+        record.directories_count = 0;
+    if (writer->partition_version < 2) {
+        record.eligible_leader_replicas_count = -1;
+        record.last_known_elr_count = -1;
+    }
+    (void)emit(writer, &wire_partition_record, writer->partition_version, &record);
 }
 
 static void write_topics(const struct meta_image *image, struct writer *writer)
@@ -169,7 +177,9 @@ static void write_kept(const struct meta_image *image, struct writer *writer)
 
 bool meta_image_write(const struct meta_image *image, meta_record_fn on_record, void *context)
 {
-    struct writer writer = {.on_record = on_record, .context = context};
+    struct writer writer = {.on_record = on_record,
+                            .context = context,
+                            .partition_version = meta_version_of_partition(image)};
     write_features(image, &writer);
     write_controllers(image, &writer);
     write_brokers(image, &writer);

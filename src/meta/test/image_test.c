@@ -9,6 +9,7 @@
 #include "wire/msg/begin_transaction_record.h"
 #include "wire/msg/client_quota_record.h"
 #include "wire/msg/config_record.h"
+#include "wire/msg/feature_level_record.h"
 #include "wire/msg/partition_change_record.h"
 #include "wire/msg/partition_record.h"
 #include "wire/msg/topic_record.h"
@@ -52,6 +53,10 @@ static void author_init(struct author *author, uint64_t seed)
     arena_init(&author->arena, SIZE_MAX / 2);
     prng_init(&author->records.prng, seed);
     author->records.arena = &author->arena;
+    struct feature_level_record newest = {.name = SLICE_LIT("metadata.version"),
+                                          .feature_level = 33};
+    struct meta_applied applied = {.message = &wire_feature_level_record, .record = &newest};
+    ALWAYS(meta_image_apply(author->image, &applied) == NULL, "a feature cannot be refused");
 }
 
 static void author_fini(struct author *author)

@@ -313,8 +313,8 @@ struct entry {
     const void *record;
 };
 
-/* Appends a batch of these to the log's only file. */
-static void append(const struct entry *entries, int count)
+/* Appends a batch of these to the log's only file; the offset behind it. */
+static int64_t append(const struct entry *entries, int count)
 {
     size_t size;
     char *data = read_file(FIRST_LOG, &size);
@@ -342,6 +342,7 @@ static void append(const struct entry *entries, int count)
     free(both);
     free(data);
     batch_builder_fini(&builder);
+    return next + count;
 }
 
 static const struct begin_transaction_record begun = {.name = SLICE_LIT("x")};
@@ -393,6 +394,65 @@ static void what_is_not_known_is_refused(void **state)
     append((struct entry[]){{&wire_feature_level_record, 0, &feature}}, 1);
     refused(NULL, "the cluster of /data has teleport.version at level 1, which this version does "
                   "not know");
+}
+
+/* The record's versions that were written behind the batches up to `from`. */
+static void assert_versions(int64_t from, int16_t registration, int16_t partition)
+{
+    size_t size;
+    char *data = read_file(FIRST_LOG, &size);
+    struct batch_iterator batches = batch_iterate(slice_of(data, size));
+    struct batch_view view;
+    struct record record;
+    while (batch_next(&batches, &view)) {
+        struct record_reader reader;
+        if (view.header.base_offset < from || batch_is_control(&view.header))
+            continue;
+        record_reader_open(&reader, NULL,
+                           (struct record_source){.header = &view.header, .batch = view.bytes});
+        while (record_read(&reader, &record)) {
+            int type = record.value.data[1];
+            int version = record.value.data[2];
+            assert_true(type != 27); /* controllers did not register then */
+            assert_true(type != 0 || version == registration);
+            assert_true((type != 3 && type != 5) || version == partition);
+            assert_true(type != 17 || version < 3);
+        }
+        record_reader_close(&reader);
+    }
+    free(data);
+}
+
+/* A cluster whose metadata.version is Kafka 3.4's: what is written can be read by 3.4. */
+static void an_older_level_is_written_for(void **state)
+{
+    (void)state;
+    struct feature_level_record features[] = {
+        {.name = SLICE_LIT("metadata.version"), .feature_level = 8},
+        {.name = SLICE_LIT("eligible.leader.replicas.version")},
+    };
+    live(NULL, "a");
+    int64_t from = append((struct entry[]){{&wire_feature_level_record, 0, &features[0]},
+                                           {&wire_feature_level_record, 0, &features[1]}},
+                          2);
+    struct meta_kit *kit = open_fine(OFTEN);
+    int64_t epoch = meta_kit_register(kit);
+    assert_int_equal(meta_kit_create(kit, "b", 1), ERR_NONE);
+    assert_int_equal(meta_kit_producer_ids(kit, epoch), 0);
+    meta_kit_leave(kit, epoch);
+    const struct meta_topic *topic = meta_topic_named(meta_kit_image(kit), slice_of_text("b"));
+    assert_int_equal(meta_topic_partition(topic, 0)->leader, -1);
+    assert_int_equal(meta_topic_partition(topic, 0)->isr.count, 1);
+    assert_true(meta_kit_stop(kit));
+    assert_versions(from, 2, 0);
+    kit = open_fine(OFTEN);
+    assert_true(meta_kit_register(kit) > epoch);
+    topic = meta_topic_named(meta_kit_image(kit), slice_of_text("b"));
+    assert_int_equal(meta_topic_partition(topic, 0)->leader, 1);
+    assert_int_equal(meta_topic_partition(topic, 0)->leader_epoch, 2);
+    assert_true(meta_kit_stop(kit));
+    assert_versions(from, 2, 0);
+    assert_topics(NULL, "ab");
 }
 
 /* ---- the quorum's files ---- */
@@ -461,6 +521,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_open_transaction_is_aborted, begin, end),
         cmocka_unit_test_setup_teardown(what_a_newer_version_wrote_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(what_is_not_known_is_refused, begin, end),
+        cmocka_unit_test_setup_teardown(an_older_level_is_written_for, begin, end),
         cmocka_unit_test_setup_teardown(a_damaged_quorum_state_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(another_node_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_directory_without_its_identity_is_refused, begin, end),
