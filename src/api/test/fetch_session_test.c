@@ -200,9 +200,6 @@ static struct fetch_answered random_answer(struct prng *prng)
         .has_error = prng_chance(prng, 1, 8),
         .has_diverging_epoch = prng_chance(prng, 1, 16),
     };
-    if (answered.has_error)
-        answered = (struct fetch_answered){
-            .high_watermark = -1, .log_start_offset = -1, .has_error = true};
     answered.goes_last = answered.has_records;
     return answered;
 }

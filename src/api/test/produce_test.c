@@ -433,7 +433,7 @@ static void somebody_else_leads(void **state)
 }
 
 /* The topic of the same name meets the folder of the one before, which is still there: it waits,
- * and begins at nothing. Then both are deleted before either was opened. */
+ * and begins at nothing. So do several that are deleted before they were opened. */
 static void made_again(void **state)
 {
     (void)state;
