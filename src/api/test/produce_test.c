@@ -362,6 +362,70 @@ static void encoded_again(void **state)
     replica_kit_fini(&kit);
 }
 
+/* ---- synced before it is answered ---- */
+
+static const char *const *each_is_synced(void)
+{
+    static const char *const settings[API_KIT_SETTINGS_MAX + 1] = {"log.flush.interval.messages=1"};
+    return settings;
+}
+
+/* The high watermark waits for the sync, and with it who waits for all acks and who reads. */
+static void a_sync_is_waited_for(void **state)
+{
+    (void)state;
+    for (int shards = 1; shards <= SHARDS; shards++) {
+        struct replica_kit kit;
+        init(&kit, shards, each_is_synced());
+        (void)replica_kit_produce(&kit, "aaa", 1, replica_kit_batch(&kit, 1, 1));
+        replica_kit_hold_worker(&kit);
+        struct request requests[5];
+        struct api_exchange exchanges[5];
+        for (int i = 0; i < 5; i++) {
+            request_init(&requests[i], i % 2 == 0 ? -1 : 1);
+            add(&requests[i], "aaa", 1, replica_kit_batch(&kit, 2, 1));
+            exchanges[i] = (struct api_exchange){
+                .key = API_PRODUCE, .version = 9, .message = &requests[i].message};
+            replica_kit_begin(&kit, &exchanges[i]);
+        }
+        assert_int_equal(end_of(&kit, "aaa", 1), 1);
+        for (int i = 0; i < 5; i++)
+            assert_false(replica_kit_is_done(&kit, &exchanges[i]));
+        replica_kit_release_worker(&kit);
+        for (int i = 0; i < 5; i++) {
+            replica_kit_wait(&kit, &exchanges[i]);
+            assert_int_equal(part_of(exchanges[i].response, 0, 0)->error_code, ERR_NONE);
+            assert_int_equal(part_of(exchanges[i].response, 0, 0)->base_offset, 1 + 2 * i);
+        }
+        assert_int_equal(end_of(&kit, "aaa", 1), 11);
+        replica_kit_fini(&kit);
+    }
+}
+
+/* Deleted while a sync is under way: the folder goes when that has ended, and the topic of the same
+ * name after it begins at nothing. */
+static void deleted_while_syncing(void **state)
+{
+    (void)state;
+    struct replica_kit kit;
+    init(&kit, SHARDS, each_is_synced());
+    (void)replica_kit_produce(&kit, "aaa", 1, replica_kit_batch(&kit, 1, 1));
+    replica_kit_hold_worker(&kit);
+    struct request request;
+    request_init(&request, -1);
+    add(&request, "aaa", 1, replica_kit_batch(&kit, 2, 1));
+    struct api_exchange exchange = {.key = API_PRODUCE, .version = 9, .message = &request.message};
+    replica_kit_begin(&kit, &exchange);
+    replica_kit_remove_topic(&kit, 0xa0);
+    replica_kit_add_topic(&kit, &(struct api_kit_topic){"aaa", 0xa1, 3, 1});
+    assert_false(replica_kit_is_done(&kit, &exchange));
+    replica_kit_release_worker(&kit);
+    replica_kit_wait(&kit, &exchange);
+    assert_int_equal(part_of(exchange.response, 0, 0)->base_offset, 1);
+    assert_int_equal(end_of(&kit, "aaa", 1), 0);
+    replica_kit_fini(&kit);
+}
+
 /* ---- the log's state ---- */
 
 static void opening_makes_wait(void **state)
@@ -496,6 +560,8 @@ int main(void)
         cmocka_unit_test(opening_makes_wait),
         cmocka_unit_test(deleted_while_opening),
         cmocka_unit_test(somebody_else_leads),
+        cmocka_unit_test(a_sync_is_waited_for),
+        cmocka_unit_test(deleted_while_syncing),
         cmocka_unit_test(made_again),
         cmocka_unit_test(deleted),
     };
