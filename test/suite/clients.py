@@ -152,9 +152,10 @@ class Clients(unittest.TestCase):
                 self.assertEqual(stored_codecs(topic), {codec})
 
 
-def main():
+def suite_with(shards):
+    """Tests run, failed and skipped, at a node with that many shards."""
     global node
-    node = Node()
+    node = Node(f"ottla.shards={shards}")
     try:
         suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
         result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
@@ -164,7 +165,12 @@ def main():
             print(node.log()[-4000:])
     finally:
         node.remove()
-    print(f"{result.testsRun - failed} passed, {failed} failed, {len(result.skipped)} skipped")
+    return result.testsRun, failed, len(result.skipped)
+
+
+def main():
+    ran, failed, skipped = (sum(one) for one in zip(*[suite_with(shards) for shards in (1, 3)]))
+    print(f"{ran - failed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
 
