@@ -153,7 +153,8 @@ def segments():
             place.produce("rolled", baseTimestamp=now + number * 2000)
             place.produce("index", baseTimestamp=now)
             place.produce("sparse", baseTimestamp=now)
-            place.produce("jitter", baseTimestamp=now + number * 950)
+        for later_ms in (0, 990):
+            place.produce("jitter", baseTimestamp=now + later_ms)
         place.player.close()
         place.node.stop()
         check("log.roll.ms", len(place.files("rolled", ".log")) == 8)
@@ -162,8 +163,8 @@ def segments():
               len(indexes) > 2 and max(indexes) <= 24 and sum(indexes) >= 24)
         check("index.interval.bytes, segment.index.bytes", len(place.files("sparse", ".log")) == 1 and
               sum(file.stat().st_size for file in place.files("sparse", ".index")) == 0)
-        # 950 ms apart: only what is taken off 1000 ms closes segments.
-        check("segment.jitter.ms", len(place.files("jitter", ".log")) > 1)
+        # 990 ms apart: only what is taken off 1000 ms closes the first.
+        check("segment.jitter.ms", len(place.files("jitter", ".log")) == 2)
         place.player = Player(place.node.address)
 
 
