@@ -11,9 +11,10 @@ CLUSTER_ID = "bm9kZS1vZi10ZXN0cy0xMQ"
 
 
 class Kafka:
-    """One node on a directory; one that lacks meta.properties is formatted first."""
+    """One node on a directory; one that lacks meta.properties is formatted first. settings: more lines of its
+    file, as "key=value"."""
 
-    def __init__(self, jars, data, folder):
+    def __init__(self, jars, data, folder, settings=()):
         self.port, self.controller_port = free_port(), free_port()
         config = folder / "server.properties"
         config.write_text(f"""process.roles=broker,controller
@@ -28,7 +29,7 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
-""")
+""" + "".join(f"{line}\n" for line in settings))
         if not (pathlib.Path(data) / "meta.properties").exists():
             subprocess.run(["java", "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format",
                             "--standalone", "-t", CLUSTER_ID, "-c", str(config)],
