@@ -26,8 +26,6 @@ struct gathering {
 
 static void gather_bytes(struct gathering *g, const void *data, size_t size)
 {
-    if (size == 0)
-        return;
     g->parts[g->count++] = slice_of(data, size);
     g->size += (int64_t)size;
 }
@@ -57,7 +55,8 @@ static bool gather_answer(struct gathering *g, const struct chain *chain, int64_
         int64_t passed = MIN_OF(skip, run);
         if (g->count > PARTS_MAX - 2)
             return false;
-        gather_bytes(g, chain->data + at + passed, (size_t)(run - passed));
+        if (passed < run)
+            gather_bytes(g, chain->data + at + passed, (size_t)(run - passed));
         skip -= passed;
         at = end;
         if (i == chain->link_count)
