@@ -313,8 +313,10 @@ static void load_controller(struct node_loader *loader)
     struct slice names = node_setting_text(config, "controller.listener.names");
     struct slice first = {0};
     if (!config_list_next(&names, &first) || first.size == 0) {
-        node_loader_error(loader, setting_of(loader, "controller.listener.names"),
-                          "controller.listener.names must contain at least one value");
+        const struct node_setting *setting = setting_of(loader, "controller.listener.names");
+        if (setting != NULL) /* that it is missing was told already */
+            node_loader_error(loader, setting,
+                              "controller.listener.names must contain at least one value");
         return;
     }
     if (config->controller.name != NULL)

@@ -367,8 +367,10 @@ static void missing_keys(void **state)
             "error: s.properties: Missing required configuration \"node.id\" which has no default "
             "value.\n"
             "error: s.properties: Missing required configuration \"controller.listener.names\" "
-            "which has no default value.\n"
-            "error: s.properties: controller.listener.names must contain at least one value\n");
+            "which has no default value.\n");
+    refused(NULL, SET("controller.listener.names="),
+            "error: --set controller.listener.names: controller.listener.names must contain at "
+            "least one value\n");
 }
 
 static void bad_values_are_told_all_at_once(void **state)
