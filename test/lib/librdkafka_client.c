@@ -62,7 +62,7 @@ static rd_kafka_t *client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, const
     return client;
 }
 
-/* One of bytes that hold a NUL, an empty one, one that is null, and the first name again. */
+/* Headers: bytes that hold a NUL, an empty one, one that is null, and the first name again. */
 static rd_kafka_headers_t *headers_new(void) {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
     rd_kafka_header_add(headers, "a", -1, "\0\1\377", 3);
