@@ -36,9 +36,9 @@ struct listener_ticket {
     struct connection_origin origin;
 };
 
-void listener_gate_init(struct listener_gate *gate)
+void listener_gate_init(struct listener_gate *gate, int open_max)
 {
-    *gate = (struct listener_gate){0};
+    *gate = (struct listener_gate){.open_max = open_max};
     host_counts_init(&gate->by_host);
 }
 
@@ -206,7 +206,7 @@ static void admit(struct listener *listener, int fd, const struct sys_net_addres
 static void on_rested(struct shard *shard, struct shard_timer *timer);
 static void on_ready(struct shard *shard, struct shard_watch *watch, unsigned ready);
 
-/* The kernel or our limit has no descriptor left: look again in a moment. */
+/* The kernel has no descriptor left, or only those that files need: look again in a moment. */
 static void rest(struct listener *listener, int error)
 {
     role_now_on_shard();
@@ -226,6 +226,10 @@ static void on_ready(struct shard *shard, struct shard_watch *watch, unsigned re
     (void)ready;
     struct listener *listener = CONTAINER_OF(watch, struct listener, watch);
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        if (listener->gate->connection_count >= listener->gate->open_max) {
+            rest(listener, -EMFILE);
+            return;
+        }
         struct sys_net_address peer;
         int fd = sys_net_accept(listener->fd, &peer);
         if (fd == -EAGAIN)

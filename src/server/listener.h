@@ -15,13 +15,15 @@ struct listener_ticket; /* one accepted connection's place in the counts */
 struct listener_gate {
     struct host_counts by_host; /* connections per peer host */
     int connection_count;
+    int open_max; /* connections for which there are descriptors */
     int next_shard;
     int64_t rate_window_ms; /* start of the second that is being counted */
     int rate_count;
     struct journal_gate refused_gate;
 };
 
-void listener_gate_init(struct listener_gate *);
+/* At open_max connections the next one waits in the kernel's queue. */
+void listener_gate_init(struct listener_gate *, int open_max);
 /* After every ticket came back or its shard ended. */
 void listener_gate_fini(struct listener_gate *);
 

@@ -15,10 +15,15 @@
 #include "sys/process.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
-/* Descriptors left for sockets and all else when segment files take theirs. */
+/* The share of the descriptors that segment files may keep open. */
 #define FILES_SHARE_OF_LIMIT 4
+/* Descriptors for what is open for a moment (a partition that opens, a checkpoint) and for all that
+ * every node has; and the connections that are let in however low the limit is. */
+#define FILES_OF_THE_MOMENT 64
+#define CONNECTIONS_MIN 16
 #define DOOMED_NAME_MAX 512
 
 /* ---- directories ---- */
@@ -247,13 +252,22 @@ static enum journal_level level_of(const char *name)
     return JOURNAL_INFO;
 }
 
+/* Connections take no descriptor that files need: a partition that cannot open its files would be
+ * offline until the next start. */
+static int connections_max(void)
+{
+    int64_t files = sys_process_files_max();
+    int64_t left = files - files / FILES_SHARE_OF_LIMIT - FILES_OF_THE_MOMENT;
+    return (int)MIN_OF(MAX_OF(left, (int64_t)CONNECTIONS_MIN), (int64_t)INT_MAX);
+}
+
 static bool prepare(struct node *node, struct text *error) NOT_ON(on_shard)
 {
     uint8_t random[16];
     do
         sys_entropy(random, sizeof random);
     while (!uuid_from_random(random, &node->incarnation));
-    listener_gate_init(&node->gate);
+    listener_gate_init(&node->gate, connections_max());
     node->signal_fd = sys_signal_open();
     return open_dirs(node, error) && open_listeners(node, error) &&
            meta_format(node->config, node->dirs, node->dir_count, node->metadata_dir, error) &&

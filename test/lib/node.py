@@ -23,9 +23,10 @@ def free_port():
 
 
 class Node:
-    """One node; its folder lives as long as the object."""
+    """One node; its folder lives as long as the object. around: words before the binary's."""
 
-    def __init__(self, *settings):
+    def __init__(self, *settings, around=()):
+        self.around = around
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ottla-test-"))
         self.data = self.folder / "data"
         self.port = free_port()
@@ -39,7 +40,7 @@ class Node:
         return f"127.0.0.1:{self.port}"
 
     def start(self):
-        words = [OTTLA, "start", "--set", f"log.dirs={self.data}",
+        words = [*self.around, OTTLA, "start", "--set", f"log.dirs={self.data}",
                  "--set", f"listeners=PLAINTEXT://{self.address}",
                  "--set", f"ottla.metrics.listener=127.0.0.1:{self.metrics_port}"]
         for setting in self.settings:

@@ -5,6 +5,7 @@
 #include "meta/image.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ void server_kit_start(struct server_kit *kit, const char *const *settings)
     assert_int_equal(shard_set_new(&options, &kit->set), 0);
     for (int i = 0; i < kit->shard_count; i++)
         make_local(kit, i);
-    listener_gate_init(&kit->gate);
+    listener_gate_init(&kit->gate, INT_MAX);
     assert_int_equal(listener_open(kit->config, &kit->config->listeners.at[0], &kit->listener), 0);
     shard_post(kit->locals[0].api.shard, &kit->begin, &route_begin);
     assert_int_equal(shard_set_start(kit->set), 0);
