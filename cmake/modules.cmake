@@ -127,7 +127,11 @@ if(OTTLA_TESTS)
       target_compile_definitions(${module}_${stem}_test PRIVATE
         TEST_FOLDER="${CMAKE_SOURCE_DIR}/src/${module}/test")
       add_test(NAME ${module}_${stem} COMMAND ${module}_${stem}_test)
-      set_tests_properties(${module}_${stem} PROPERTIES TIMEOUT 120)
+      set(timeout 120)
+      if(world STREQUAL "sim")
+        set(timeout 3600) # as many seeds as are asked for
+      endif()
+      set_tests_properties(${module}_${stem} PROPERTIES TIMEOUT ${timeout})
     endforeach()
   endforeach()
 endif()
