@@ -318,6 +318,7 @@ static void each_seed(uint64_t (*life)(uint64_t seed), uint64_t count)
                       (unsigned long long)seed, (unsigned long long)seed);
         uint64_t trace = life(seed);
         SIM_CHECK(life(seed) == trace, "seed %llu has two traces", (unsigned long long)seed);
+        print_message("trace %016llx\n", (unsigned long long)trace);
     }
 }
 
