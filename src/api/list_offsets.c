@@ -278,11 +278,12 @@ static bool add_topics(struct list_offsets *state, const struct list_offsets_req
     bool fine = next != NULL;
     for (int32_t i = 0; fine && i < message->topics_count; i++) {
         const struct list_offsets_request_topics *topic = &message->topics[i];
-        if (topic->partitions_count <= 0)
-            continue;
-        fine =
-            add_topic(state, topic, &state->response.topics[state->response.topics_count++], next);
-        next += topic->partitions_count;
+        struct list_offsets_response_topics *answer =
+            &state->response.topics[state->response.topics_count];
+        fine = add_topic(state, topic, answer, next);
+        /* One without partitions, or with those of others only, is not answered. */
+        state->response.topics_count += answer->partitions_count > 0;
+        next += MAX_OF(topic->partitions_count, 0);
     }
     return fine;
 }

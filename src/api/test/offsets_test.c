@@ -194,6 +194,27 @@ static void repeated(void **state)
     replica_kit_fini(&kit);
 }
 
+/* A topic that is named again with nothing new is answered once. */
+static void named_twice(void **state)
+{
+    (void)state;
+    struct replica_kit kit;
+    init(&kit, 1);
+    struct list_request request;
+    list_init_request(&request);
+    add(&request, 0, -1);
+    add(&request, 1, -1);
+    struct list_offsets_request_topics topics[2] = {request.topic, request.topic};
+    topics[1].partitions_count = 1;
+    request.message.topics = topics;
+    request.message.topics_count = 2;
+    const struct list_offsets_response_topics *topic = ask(&kit, 7, &request);
+    assert_int_equal(topic->partitions_count, 2);
+    assert_int_equal(topic->partitions[0].error_code, ERR_INVALID_REQUEST);
+    assert_int_equal(topic->partitions[1].error_code, ERR_NONE);
+    replica_kit_fini(&kit);
+}
+
 static void list_nothing(void **state)
 {
     (void)state;
@@ -357,6 +378,7 @@ int main(void)
         cmocka_unit_test(list_errors),
         cmocka_unit_test(isolation),
         cmocka_unit_test(repeated),
+        cmocka_unit_test(named_twice),
         cmocka_unit_test(list_nothing),
         cmocka_unit_test(list_waits),
         cmocka_unit_test(ends_of_epochs),
