@@ -42,6 +42,7 @@ struct log_recovery {
     int64_t cut_bytes;       /* torn tail removed */
     int32_t segments;
     int32_t rebuilt_indexes;
+    bool set_aside;          /* the folder was another topic's: it is kept as "...-stray" */
     const char *fault;       /* why the log cannot be served, or why the tail was cut; or NULL */
     int64_t fault_offset;
 };

@@ -80,6 +80,8 @@ static int write_metadata(const struct log *log, int folder_fd) NOT_ON(on_shard)
     return sys_file_replace(folder_fd, METADATA_FILE, slice_of(text, (size_t)size));
 }
 
+static const char of_another_topic[] = "the folder belongs to another topic of the same name";
+
 /* NULL, or why the folder is another topic's. */
 static const char *check_metadata(const struct log *log, int folder_fd, bool *ret_missing)
     NOT_ON(on_shard)
@@ -99,7 +101,19 @@ static const char *check_metadata(const struct log *log, int folder_fd, bool *re
     uuid_format(log->topic_id, id);
     bool ours = strstr(data, id) != NULL;
     free(data);
-    return ours ? NULL : "the folder belongs to another topic of the same name";
+    return ours ? NULL : of_another_topic;
+}
+
+/* What a topic of the same name left, whose deletion a crash cut short: kept, under a name that is
+ * no partition's. */
+static int set_aside(const struct log *log) NOT_ON(on_shard)
+{
+    char id[UUID_TEXT_SIZE];
+    char stray[LOG_STEM_SIZE];
+    uuid_format(log->topic_id, id);
+    (void)snprintf(stray, sizeof stray, "%.200s.%s-stray", log->name, id);
+    int error = sys_rename(log->dir_fd, log->name, stray);
+    return error == 0 ? sys_dir_sync(log->dir_fd) : error;
 }
 
 static int make_folder(const struct log *log) NOT_ON(on_shard)
@@ -119,17 +133,35 @@ static const char *make_first(struct log *log, int64_t base_offset) NOT_ON(on_sh
     return made < 0 ? "the first segment cannot be made" : NULL;
 }
 
-/* Finds the segments, adding a first one where there is none. NULL or the fault. */
-static const char *find_segments(struct log *log, const struct log_options *options)
+/* NULL or the fault; the folder is open where there is none. missing: it says no topic. */
+static const char *enter_folder(const struct log *log, int *ret_fd, bool *ret_missing)
     NOT_ON(on_shard)
 {
     if (make_folder(log) < 0)
         return "the folder cannot be made";
-    AUTO(file_close) int fd = sys_dir_open(log->dir_fd, log->name);
+    int fd = sys_dir_open(log->dir_fd, log->name);
     if (fd < 0)
         return "the folder cannot be opened";
+    const char *fault = check_metadata(log, fd, ret_missing);
+    if (fault == NULL)
+        *ret_fd = fd;
+    else
+        sys_file_close(fd);
+    return fault;
+}
+
+/* Finds the segments, adding a first one where there is none. NULL or the fault. */
+static const char *find_segments(struct log *log, const struct log_options *options,
+                                 struct log_recovery *report) NOT_ON(on_shard)
+{
+    int entered = -1;
     bool missing;
-    const char *fault = check_metadata(log, fd, &missing);
+    const char *fault = enter_folder(log, &entered, &missing);
+    if (fault == of_another_topic && set_aside(log) == 0) {
+        report->set_aside = true;
+        fault = enter_folder(log, &entered, &missing);
+    }
+    AUTO(file_close) int fd = entered;
     if (fault != NULL)
         return fault;
     struct folder folder = {.fd = fd};
@@ -291,7 +323,7 @@ enum err log_open(const struct log_options *options, struct log **ret_log,
     if (log == NULL)
         report.fault = "memory is out";
     else
-        report.fault = find_segments(log, options);
+        report.fault = find_segments(log, options, &report);
     if (report.fault == NULL)
         err = load_segments(log, options, &report);
     if (err == ERR_NONE)
@@ -340,8 +372,8 @@ int log_snapshot_write(struct log *log, int64_t offset)
     (void)snprintf(path, sizeof path, "%s/%020lld.snapshot", log->name, (long long)offset);
     size_t size = 0;
     uint8_t *bytes = producers_write(&log->producers, &size);
-    int error = bytes == NULL ? -ENOMEM
-                              : sys_file_replace(log->dir_fd, path, slice_of(bytes, size));
+    int error =
+        bytes == NULL ? -ENOMEM : sys_file_replace(log->dir_fd, path, slice_of(bytes, size));
     free(bytes);
     return error;
 }

@@ -109,6 +109,10 @@ static void open_run(struct shard_job *job)
 static void report(const struct replica *replica, const struct replica_opening *opening)
 {
     const struct log_recovery *found = &opening->recovery;
+    if (found->set_aside)
+        journal(JOURNAL_WARN, "folder_set_aside", "partition=%s why=\"%s\" hint=\"%s\"",
+                replica->name, "a deleted topic of the same name left it",
+                "its name ends in -stray; remove it when nobody needs it");
     if (opening->err != ERR_NONE)
         journal(JOURNAL_ERROR, "partition_offline", "partition=%s why=\"%s\" offset=%lld",
                 replica->name, found->fault, (long long)found->fault_offset);
@@ -261,8 +265,7 @@ static void open_replica(struct replica_set *set, const struct meta_image *image
 /* ---- following ---- */
 
 static void change_replica(struct replica *replica, const struct meta_image *image,
-                           const struct meta_topic *topic,
-                           const struct meta_partition *partition)
+                           const struct meta_topic *topic, const struct meta_partition *partition)
 {
     role_now_on_shard();
     bool leads = partition->leader == replica->set->config->node_id;
@@ -450,10 +453,9 @@ static void note_closing(struct replica *replica)
     struct replica_points *points = &replica->set->points[replica->dir_index];
     struct slice name = slice_of_text(replica->name);
     int64_t start = log_start_offset(replica->log);
-    bool fine =
-        checkpoint_put(&points->recovery_points, name, log_end_offset(replica->log)) &&
-        checkpoint_put(&points->high_watermarks, name, replica->high_watermark) &&
-        (start == 0 || checkpoint_put(&points->log_starts, name, start));
+    bool fine = checkpoint_put(&points->recovery_points, name, log_end_offset(replica->log)) &&
+                checkpoint_put(&points->high_watermarks, name, replica->high_watermark) &&
+                (start == 0 || checkpoint_put(&points->log_starts, name, start));
     replica->set->close_failed = replica->set->close_failed || !fine;
 }
 
@@ -486,8 +488,7 @@ void replica_set_stop(struct replica_set *set)
 
 /* ---- checkpoints ---- */
 
-bool replica_set_points(const struct replica_set *set, int dir_index,
-                        struct replica_points *points)
+bool replica_set_points(const struct replica_set *set, int dir_index, struct replica_points *points)
 {
     bool fine = true;
     for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL && fine;

@@ -297,9 +297,9 @@ static void damage_after_a_clean_stop_is_a_fault(void **state)
 static void lost_indexes_are_made_again(void **state)
 {
     (void)state;
-    static const char *const files[] = {
-        "t-0/00000000000000000000.index", "t-0/00000000000000000000.timeindex",
-        "t-0/leader-epoch-checkpoint"};
+    static const char *const files[] = {"t-0/00000000000000000000.index",
+                                        "t-0/00000000000000000000.timeindex",
+                                        "t-0/leader-epoch-checkpoint"};
     struct log_kit *kit = log_kit_new();
     log_kit_config(kit)->segment_bytes = 3000;
     log_kit_config(kit)->index_interval_bytes = 200;
@@ -314,6 +314,32 @@ static void lost_indexes_are_made_again(void **state)
         assert_int_equal(log_latest_epoch(log_kit_log(kit)), 0);
         log_kit_close(kit);
     }
+    log_kit_free(kit);
+}
+
+/* A topic of that name was deleted, and a crash came before its folder was gone. */
+static void another_topics_folder_is_set_aside(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    struct log_recovery recovery;
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.clean = true}, &recovery), ERR_NONE);
+    assert_false(recovery.set_aside);
+    struct log_kit_batch batch = {.producer_id = -1, .count = 3, .value_size = 10};
+    assert_int_equal(log_kit_append(kit, &batch).err, ERR_NONE);
+    log_kit_close(kit);
+    struct slice other = slice_of_text("version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAg");
+    assert_int_equal(sys_file_replace(log_kit_dir(kit), "t-0/partition.metadata", other), 0);
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.clean = true}, &recovery), ERR_NONE);
+    assert_true(recovery.set_aside);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 0);
+    assert_int_equal(log_kit_append(kit, &batch).base_offset, 0);
+    struct uuid own = {{1}};
+    char id[UUID_TEXT_SIZE];
+    char stray[64];
+    uuid_format(own, id);
+    (void)snprintf(stray, sizeof stray, "t-0.%s-stray", id);
+    assert_int_equal(sys_exists(log_kit_dir(kit), stray), 1);
     log_kit_free(kit);
 }
 
@@ -366,6 +392,7 @@ int main(void)
         cmocka_unit_test(an_old_format_is_named_and_never_cut),
         cmocka_unit_test(damage_after_a_clean_stop_is_a_fault),
         cmocka_unit_test(lost_indexes_are_made_again),
+        cmocka_unit_test(another_topics_folder_is_set_aside),
         cmocka_unit_test(five_batches_are_remembered_over_any_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
