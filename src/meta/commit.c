@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 
+/* An operation's end while it is not in the log: no high watermark reaches it. */
+#define NOT_APPENDED INT64_MAX
+
 /* One data shard's mail: at most one image is on the way; a newer one waits for it to come back. */
 struct meta_publication {
     struct shard_message message;
@@ -166,10 +169,10 @@ static void on_synced(struct log_flush *flush)
     role_now_on_shard();
     struct meta *meta = CONTAINER_OF(flush, struct meta, flush);
     meta->flushing = false;
-    if (flush->err != ERR_NONE) {
+    if (flush->err != ERR_NONE)
         meta_fail(meta, "the metadata log could not be synced");
+    if (meta->failed)
         return;
-    }
     struct raft_update update;
     raft_step(&meta->raft,
               &(struct raft_event){.type = RAFT_EVENT_SYNCED, .end_offset = flush->end}, &update);
@@ -198,10 +201,10 @@ static void on_appended(struct log_append *append)
 {
     struct meta_op *op = CONTAINER_OF(append, struct meta_op, append);
     struct meta *meta = op->meta;
-    if (append->err != ERR_NONE) {
+    if (append->err != ERR_NONE)
         meta_fail(meta, "the metadata log could not be written");
-        return;
-    }
+    if (meta->failed)
+        return; /* what was decided upon the one that failed is worth nothing */
     op->end_offset = append->last_offset + 1;
     meta->bytes_since_snapshot += append->header.size;
     struct raft_update update;
@@ -219,6 +222,7 @@ static struct meta_op *op_new(struct meta *meta, struct slice batch)
         return NULL;
     memcpy(op->bytes, batch.data, batch.size);
     op->meta = meta;
+    op->end_offset = NOT_APPENDED;
     op->append.bytes = op->bytes;
     enum batch_outcome outcome = batch_parse(slice_of(op->bytes, batch.size), &op->append.header);
     ALWAYS(outcome == BATCH_OK, "a batch of our own does not parse: %s",

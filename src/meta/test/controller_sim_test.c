@@ -141,6 +141,24 @@ static void producer_ids_are_given_once(void **state)
     }
 }
 
+/* A sync that ends covers what was in the log when it began, not what was decided meanwhile. */
+static void decisions_overlap(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 30; seed++) {
+        sim_world_free(world);
+        world = sim_world_new(seed);
+        sim_node_use(sim_node_new(world, "box", "10.0.0.1"));
+        struct meta_kit *kit = open_fine();
+        assert_true(meta_kit_register(kit) > 0);
+        assert_true(meta_kit_flood(kit, "f", 100));
+        assert_true(meta_kit_stop(kit));
+        kit = open_fine();
+        assert_int_equal(meta_kit_image(kit)->topics_by_name.count, 100);
+        assert_true(meta_kit_stop(kit));
+    }
+}
+
 static void unknown_calls_and_stale_brokers_are_told(void **state)
 {
     (void)state;
@@ -158,6 +176,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(leader_epochs_rise_at_a_restart, begin, end),
         cmocka_unit_test_setup_teardown(a_restart_replays_everything, begin, end),
         cmocka_unit_test_setup_teardown(producer_ids_are_given_once, begin, end),
+        cmocka_unit_test_setup_teardown(decisions_overlap, begin, end),
         cmocka_unit_test_setup_teardown(unknown_calls_and_stale_brokers_are_told, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "wire/msg/create_topics_request.h"
 #include "wire/msg/create_topics_response.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ARENA_MAX ((size_t)1 << 30)
@@ -242,6 +243,92 @@ struct arena *meta_kit_arena(struct meta_kit *kit)
 const struct node_config *meta_kit_config(const struct meta_kit *kit)
 {
     return kit->config;
+}
+
+/* ---- many at once ---- */
+
+#define FLOOD_MAX 200
+
+struct flood_call {
+    struct peer_call call;
+    struct create_topics_request request;
+    struct create_topics_request_topics topic;
+    char name[32];
+};
+
+struct flood {
+    struct meta_kit *kit;
+    struct flood_call *calls;
+    struct shard_message message;
+    struct shard_chore next;
+    int count;
+    int begun;
+    int answered;
+    int wrong;
+    bool done;
+};
+
+static struct flood flood;
+
+static void on_flood_done(struct shard *shard, struct peer_call *call)
+{
+    (void)shard;
+    struct flood_call *one = CONTAINER_OF(call, struct flood_call, call);
+    const struct create_topics_response *response = call->response;
+    bool fine = response != NULL && response->topics[0].error_code == ERR_NONE &&
+                meta_topic_named(flood.kit->image, one->topic.name) != NULL;
+    flood.wrong += !fine;
+    if (++flood.answered == flood.count)
+        finish(&flood.done, flood.kit->park);
+}
+
+static void flood_next(struct shard *shard, struct shard_chore *chore)
+{
+    role_now_on_shard();
+    struct flood_call *one = &flood.calls[flood.begun++];
+    one->topic = create_topics_request_topics_default;
+    one->topic.name = slice_of_text(one->name);
+    one->topic.num_partitions = 1;
+    one->topic.replication_factor = 1;
+    one->request = create_topics_request_default;
+    one->request.topics = &one->topic;
+    one->request.topics_count = 1;
+    one->call = (struct peer_call){.own_node_id = flood.kit->config->node_id,
+                                   .api_key = 19,
+                                   .api_version = 7,
+                                   .request = &one->request,
+                                   .on_done = on_flood_done};
+    arena_init(&one->call.arena, 1 << 20);
+    peer_call(shard, flood.kit->config->node_id, &one->call);
+    if (flood.begun < flood.count)
+        shard_run_later(shard, chore);
+}
+
+static void on_flood(struct shard *shard, struct shard_message *message)
+{
+    role_now_on_shard();
+    (void)message;
+    shard_run_later(shard, &flood.next);
+}
+
+static const struct shard_route route_flood = {.name = "flood", .run = {on_flood}};
+
+bool meta_kit_flood(struct meta_kit *kit, const char *prefix, int count)
+{
+    ALWAYS(count <= FLOOD_MAX, "%d calls at once", count);
+    flood = (struct flood){.kit = kit, .count = count};
+    flood.calls = calloc((size_t)count, sizeof *flood.calls);
+    ALWAYS(flood.calls != NULL, "memory for the test");
+    for (int i = 0; i < count; i++)
+        (void)snprintf(flood.calls[i].name, sizeof flood.calls[i].name, "%s%d", prefix, i);
+    shard_chore_init(&flood.next, flood_next);
+    shard_post(shard_set_at(kit->set, 0), &flood.message, &route_flood);
+    if (!wait_for(kit, &flood.done))
+        return false;
+    for (int i = 0; i < count; i++)
+        arena_fini(&flood.calls[i].call.arena);
+    free(flood.calls);
+    return flood.wrong == 0;
 }
 
 /* ---- usual calls ---- */

@@ -21,6 +21,9 @@ bool meta_kit_stop(struct meta_kit *);
 /* The decoded response, in the kit's memory; NULL: no answer, since the metadata log failed or the
  * transport says so. */
 const void *meta_kit_call(struct meta_kit *, int16_t api_key, int16_t version, const void *request);
+/* Makes so many calls of one topic each at intervals of single turns, without waiting for answers:
+ * names are the prefix and a number. True: all were answered, each after its image. */
+bool meta_kit_flood(struct meta_kit *, const char *prefix, int count);
 enum err meta_kit_transport(const struct meta_kit *);
 bool meta_kit_failed(const struct meta_kit *);
 /* What the data shard held when the last answer came, or at the start. */
