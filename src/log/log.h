@@ -122,6 +122,16 @@ struct log_flush {
 };
 void log_flush_submit(struct log *, struct log_flush *) ON(on_shard);
 
+/* ---- letting go of the beginning ---- */
+
+/* The log starts at the offset, which must be flushed. Segments wholly below it are no longer part
+ * of it, but for the active one. At most bases_max go; their number is returned, their base offsets
+ * tell whose files are to be removed. */
+int log_trim(struct log *, int64_t start_offset, int64_t *ret_bases, int bases_max) ON(on_shard);
+/* Removes the files of one segment of the folder; absent ones are fine. 0 or -errno. */
+MUST_USE int log_remove_segment(int dir_fd, const char *name, int64_t base_offset)
+    NOT_ON(on_shard);
+
 /* ---- reading ---- */
 
 /* A run of whole batches in one segment file, the last of which may be cut by size_max. */

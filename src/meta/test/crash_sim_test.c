@@ -17,7 +17,8 @@
 /* Two directories; snapshots that come soon and go soon, so that the sweep meets them. */
 #define SETTINGS \
     META_KIT_SETTINGS("log.dirs=/a,/b", "metadata.log.max.record.bytes.between.snapshots=700", \
-                      "metadata.max.retention.bytes=2000")
+                      "metadata.max.retention.bytes=2000", \
+                      "internal.metadata.log.segment.bytes=600")
 
 /* What was answered, outside of the node's memory. */
 static struct {

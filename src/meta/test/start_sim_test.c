@@ -197,6 +197,43 @@ static void old_snapshots_go(void **state)
     assert_topics(NULL, "abcdef");
 }
 
+static int count_log(void *context, const char *name, bool is_directory)
+{
+    int *count = context;
+    *count += !is_directory && strstr(name, ".log") != NULL;
+    return 0;
+}
+
+static int count_segments(void)
+{
+    int count = 0;
+    int fd = sys_dir_open(SYS_DIR_CWD, FOLDER);
+    assert_true(fd >= 0);
+    assert_int_equal(sys_dir_list(fd, count_log, &count), 0);
+    sys_file_close(fd);
+    return count;
+}
+
+/* Segments are kept as long as a snapshot that stays needs them, not longer. */
+static void old_segments_go(void **state)
+{
+    (void)state;
+    live(META_KIT_SETTINGS("metadata.log.max.record.bytes.between.snapshots=1",
+                           "internal.metadata.log.segment.bytes=400"),
+         "abcdef");
+    assert_true(count_segments() > 6);
+    assert_int_equal(sys_exists(SYS_DIR_CWD, FIRST_LOG), 1);
+    live(META_KIT_SETTINGS("metadata.log.max.record.bytes.between.snapshots=1",
+                           "internal.metadata.log.segment.bytes=400",
+                           "metadata.max.retention.bytes=1"),
+         "g");
+    assert_true(count_segments() <= 3);
+    assert_int_equal(sys_exists(SYS_DIR_CWD, FIRST_LOG), 0);
+    assert_topics(NULL, "abcdefg");
+    live(NULL, "h");
+    assert_topics(NULL, "abcdefgh");
+}
+
 static void old_snapshots_go_by_age(void **state)
 {
     (void)state;
@@ -510,6 +547,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(snapshots_are_loaded, begin, end),
         cmocka_unit_test_setup_teardown(snapshots_come_when_due, begin, end),
         cmocka_unit_test_setup_teardown(old_snapshots_go, begin, end),
+        cmocka_unit_test_setup_teardown(old_segments_go, begin, end),
         cmocka_unit_test_setup_teardown(old_snapshots_go_by_age, begin, end),
         cmocka_unit_test_setup_teardown(a_damaged_snapshot_is_passed_over, begin, end),
         cmocka_unit_test_setup_teardown(a_snapshot_without_its_end_is_passed_over, begin, end),
