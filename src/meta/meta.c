@@ -199,6 +199,7 @@ static void on_begin(struct shard *shard, struct shard_message *message)
     struct meta *meta = CONTAINER_OF(message, struct meta, begin_message);
     log_files_init(&meta->files, META_FILES_OPEN_MAX);
     log_attach(meta->log, shard, &meta->files);
+    meta->attached = true;
     struct raft_update update;
     raft_step(&meta->raft, &(struct raft_event){.type = RAFT_EVENT_STORED}, &update);
     ALWAYS(update.append_leader_change, "the only voter leads");
@@ -293,7 +294,9 @@ void meta_stop_if_idle(struct meta *meta)
         meta->on_stopped(meta->on_stopped_context);
         return;
     }
-    log_detach(meta->log);
+    if (meta->attached)
+        log_detach(meta->log);
+    meta->attached = false;
     meta->stop_job = (struct shard_job){.run = stop_run, .on_done = stop_done};
     shard_submit(meta->shard, &meta->stop_job);
 }
@@ -321,7 +324,9 @@ void meta_free(struct meta *meta)
 {
     if (meta == NULL)
         return;
-    if (meta->log != NULL && !meta->failed)
+    /* Shards that ended without meta_stop may have left it in the middle of a write: the next start
+     * finds what a crash leaves. */
+    if (meta->log != NULL && !meta->failed && !meta->attached)
         (void)log_close(meta->log, false);
     meta_image_unref(meta->latest);
     meta_image_unref(meta->committed);

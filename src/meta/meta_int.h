@@ -41,6 +41,7 @@ struct meta {
     struct list appended;         /* meta_op, not committed, in order */
     struct list decided;          /* meta_op, committed, whose image is not yet sent to all */
     struct log_flush flush;
+    bool attached; /* the log is the shard's */
     bool flushing;
     bool flush_again;
     bool failed;
