@@ -147,6 +147,10 @@ void log_check(const struct log *);
 /* append.c: writes what was submitted. */
 void log_write_chore(struct shard *, struct shard_chore *);
 
+/* leftovers.c: finishes or takes back what a compaction or deletion was at when the node died, by
+ * Kafka's rules. 0 or -errno. */
+MUST_USE int log_tidy_folder(int folder_fd) NOT_ON(on_shard);
+
 /* recover.c: looks at every batch of the last segment (from its start, with checksums), cuts a torn
  * tail above the recovery point, makes the indexes again. */
 MUST_USE enum err log_recover_segment(struct log *, int at, struct log_recovery *)

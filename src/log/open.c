@@ -1,6 +1,7 @@
-/* Opening, closing and deleting a partition's folder. The order at opening: which segments there
- * are; each sealed one checked or, above the recovery point, walked through; the last one resumed
- * after a clean stop or walked through; then what is derived from batches. Never on a shard. */
+/* Opening, closing and deleting a partition's folder. The order at opening: what a crash left in
+ * the middle of a compaction or deletion (leftovers.c); which segments there are; each sealed one
+ * checked or, above the recovery point, walked through; the last one resumed after a clean stop or
+ * walked through; then what is derived from batches. Never on a shard. */
 #include "log/log_int.h"
 
 #include "base/always.h"
@@ -19,9 +20,6 @@ struct folder {
     int64_t *bases;
     int count;
     int capacity;
-    int error;
-    const char *fault;
-    int fd;
 };
 
 static bool has_suffix(const char *name, const char *suffix)
@@ -51,13 +49,6 @@ static int on_entry(void *context, const char *name, bool is_directory)
     char *end;
     if (is_directory)
         return 0;
-    if (has_suffix(name, ".deleted") || has_suffix(name, ".cleaned") || has_suffix(name, ".tmp"))
-        return sys_unlink(folder->fd, name);
-    if (has_suffix(name, ".swap")) {
-        folder->fault = "a compaction was interrupted while it replaced segments (.swap files); "
-                        "start Apache Kafka once on this directory to finish it";
-        return 0;
-    }
     if (!has_suffix(name, ".log"))
         return 0;
     int64_t base = strtoll(name, &end, 10);
@@ -164,11 +155,11 @@ static const char *find_segments(struct log *log, const struct log_options *opti
     AUTO(file_close) int fd = entered;
     if (fault != NULL)
         return fault;
-    struct folder folder = {.fd = fd};
-    if (sys_dir_list(fd, on_entry, &folder) < 0)
+    struct folder folder = {0};
+    if (log_tidy_folder(fd) < 0)
+        fault = "what an interrupted compaction or deletion left cannot be tidied up";
+    else if (sys_dir_list(fd, on_entry, &folder) < 0)
         fault = "the folder cannot be listed";
-    if (fault == NULL)
-        fault = folder.fault;
     if (folder.count > 1)
         qsort(folder.bases, (size_t)folder.count, sizeof *folder.bases, compare_bases);
     for (int i = 0; i < folder.count && fault == NULL; i++)
@@ -232,8 +223,8 @@ static void log_free(struct log *log)
 }
 
 /* A segment above the recovery point that was walked through ends where the next one begins. When
- * it does not, the power failed: its tail was lost, and what stands behind the hole goes; or a segment
- * that was removed came back. Compaction leaves such gaps too. */
+ * it does not, the power failed: its tail was lost, and what stands behind the hole goes; or a
+ * segment that was removed came back. Compaction leaves such gaps too. */
 static enum err check_next(struct log *log, int at, struct log_recovery *report)
     NOT_ON(on_shard)
 {

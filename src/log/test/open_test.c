@@ -294,6 +294,78 @@ static void damage_after_a_clean_stop_is_a_fault(void **state)
     log_kit_free(kit);
 }
 
+static void rename_in(struct log_kit *kit, const char *from, const char *to)
+{
+    char names[2][64];
+    (void)snprintf(names[0], sizeof names[0], "t-0/%020d%s", 0, from);
+    (void)snprintf(names[1], sizeof names[1], "t-0/%020d%s", 0, to);
+    assert_int_equal(sys_rename(log_kit_dir(kit), names[0], names[1]), 0);
+}
+
+static void make_empty(struct log_kit *kit, const char *name)
+{
+    int fd = sys_file_open(log_kit_dir(kit), name, SYS_OPEN_WRITE | SYS_OPEN_CREATE);
+    assert_true(fd >= 0);
+    sys_file_close(fd);
+}
+
+/* Several segments; their number. */
+static struct log_kit *with_segments(int *ret_count)
+{
+    struct log_recovery found;
+    struct log_kit *kit = log_kit_new();
+    log_kit_config(kit)->segment_bytes = 1000;
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    for (int i = 0; i < 40; i++)
+        (void)append(kit, 1);
+    log_kit_close(kit);
+    assert_int_equal(log_kit_open(kit, clean, &found), ERR_NONE);
+    log_kit_close(kit);
+    *ret_count = found.segments;
+    return kit;
+}
+
+static void an_interrupted_compaction_is_finished(void **state)
+{
+    (void)state;
+    int before;
+    struct log_recovery found;
+    struct log_kit *kit = with_segments(&before);
+    /* The first segment is replaced by a swap file; what it replaced is still there. */
+    rename_in(kit, ".log", ".log.swap");
+    rename_in(kit, ".index", ".index.swap");
+    rename_in(kit, ".timeindex", ".timeindex.swap");
+    make_empty(kit, "t-0/00000000000000000000.log");
+    make_empty(kit, "t-0/00000000000000000001.log");
+    make_empty(kit, "t-0/00000000000000000001.log.deleted");
+    make_empty(kit, "t-0/00000000000000000003.txnindex"); /* of no segment */
+    assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
+    assert_int_equal(found.segments, before);
+    assert_int_equal(found.cut_bytes, 0);
+    check_reads(kit, 0, 40);
+    assert_int_equal(sys_exists(log_kit_dir(kit), "t-0/00000000000000000001.log.deleted"), 0);
+    assert_int_equal(sys_exists(log_kit_dir(kit), "t-0/00000000000000000003.txnindex"), 0);
+    assert_int_equal(sys_exists(log_kit_dir(kit), "t-0/00000000000000000000.log.swap"), 0);
+    log_kit_free(kit);
+}
+
+/* A split that was cut off: its swap files are not complete, the segment stands. */
+static void an_unfinished_split_is_taken_back(void **state)
+{
+    (void)state;
+    int before;
+    struct log_recovery found;
+    struct log_kit *kit = with_segments(&before);
+    make_empty(kit, "t-0/00000000000000000000.log.cleaned");
+    make_empty(kit, "t-0/00000000000000000002.log.swap");
+    assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
+    assert_int_equal(found.segments, before);
+    check_reads(kit, 0, 40);
+    assert_int_equal(sys_exists(log_kit_dir(kit), "t-0/00000000000000000000.log.cleaned"), 0);
+    assert_int_equal(sys_exists(log_kit_dir(kit), "t-0/00000000000000000002.log.swap"), 0);
+    log_kit_free(kit);
+}
+
 static void lost_indexes_are_made_again(void **state)
 {
     (void)state;
@@ -391,6 +463,8 @@ int main(void)
         cmocka_unit_test(a_hole_of_zeroes_ends_the_log),
         cmocka_unit_test(an_old_format_is_named_and_never_cut),
         cmocka_unit_test(damage_after_a_clean_stop_is_a_fault),
+        cmocka_unit_test(an_interrupted_compaction_is_finished),
+        cmocka_unit_test(an_unfinished_split_is_taken_back),
         cmocka_unit_test(lost_indexes_are_made_again),
         cmocka_unit_test(another_topics_folder_is_set_aside),
         cmocka_unit_test(five_batches_are_remembered_over_any_restart),
