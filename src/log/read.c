@@ -53,6 +53,25 @@ static int64_t index_position(const struct log *log, int at, int64_t offset)
     return position == -EAGAIN || (position >= 0 && position < segment->size) ? position : 0;
 }
 
+/* Walks from a batch on. An index is a hint: *ret_misled when no batch that begins at or below the
+ * offset stands where it points. */
+static int walk_to(const struct log_segment *segment, int64_t offset, int64_t from,
+                   bool *ret_misled, struct place *ret_place)
+{
+    struct log_scan scan;
+    struct batch_header header;
+    int64_t position;
+    log_scan_start(&scan, segment->handle->fd, from, segment->size);
+    bool any = log_scan_next(&scan, &header, &position);
+    *ret_misled = any ? header.base_offset > offset || header.base_offset < segment->base_offset
+                      : scan.error == -EIO;
+    while (any && batch_last_offset(&header) < offset)
+        any = log_scan_next(&scan, &header, &position);
+    if (any)
+        *ret_place = (struct place){position, header.size, false};
+    return any ? 0 : scan.error != 0 ? scan.error : 1;
+}
+
 /* The first batch of the segment whose last offset is not below the offset. 0 found, 1 none,
  * -EAGAIN not in memory, -EIO. */
 static int find_place(const struct log *log, int at, int64_t offset, struct place *ret_place)
@@ -66,17 +85,9 @@ static int find_place(const struct log *log, int at, int64_t offset, struct plac
     int64_t from = index_position(log, at, offset);
     if (from < 0)
         return (int)from;
-    struct log_scan scan;
-    log_scan_start(&scan, segment->handle->fd, from, segment->size);
-    struct batch_header header;
-    int64_t position;
-    while (log_scan_next(&scan, &header, &position)) {
-        if (batch_last_offset(&header) >= offset) {
-            *ret_place = (struct place){position, header.size, false};
-            return 0;
-        }
-    }
-    return scan.error != 0 ? scan.error : 1;
+    bool misled;
+    int found = walk_to(segment, offset, from, &misled, ret_place);
+    return misled && from > 0 ? walk_to(segment, offset, 0, &misled, ret_place) : found;
 }
 
 /* How far the range may go: the whole segment, or up to the batch that holds the bound. */

@@ -1,7 +1,7 @@
 /* Partition folders that Apache Kafka 4.4.0 wrote (test/wide/golden_log.py), as kill -9 left them:
- * recovered here and stopped cleanly, their files are those that Kafka's own recovery and clean stop
- * made of them: segments, indexes, aborted transactions, producers. The folders that Kafka stopped
- * cleanly open without a walk and know the same. */
+ * recovered here and stopped cleanly, their files are those that Kafka's own recovery and clean
+ * stop made of them: segments, indexes, aborted transactions, producers. The folders that Kafka
+ * stopped cleanly open without a walk and know the same. */
 #include "log/test/log_kit.h"
 #include "sys/dir.h"
 #include "sys/file.h"

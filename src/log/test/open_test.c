@@ -294,6 +294,33 @@ static void damage_after_a_clean_stop_is_a_fault(void **state)
     log_kit_free(kit);
 }
 
+/* An index that points anywhere costs a longer walk. */
+static void a_wrong_index_misleads_nobody(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    log_kit_config(kit)->segment_bytes = 3000;
+    log_kit_config(kit)->index_interval_bytes = 200;
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    for (int i = 0; i < 80; i++)
+        (void)append(kit, 2);
+    log_kit_close(kit);
+    for (uint32_t bit = 0; bit < 64; bit += 3) {
+        int fd = sys_file_open(log_kit_dir(kit), "t-0/00000000000000000000.index", SYS_OPEN_WRITE);
+        assert_true(fd >= 0);
+        uint8_t whole[16];
+        assert_int_equal(sys_file_read_at(fd, whole, sizeof whole, 0), sizeof whole);
+        uint8_t damaged = whole[8 + bit / 8] ^ (uint8_t)(1U << bit % 8);
+        assert_int_equal(sys_file_write_at(fd, slice_of(&damaged, 1), 8 + bit / 8), 0);
+        assert_int_equal(log_kit_open(kit, clean, NULL), ERR_NONE);
+        check_reads(kit, 0, 160);
+        log_kit_drop(kit);
+        assert_int_equal(sys_file_write_at(fd, slice_of(whole, sizeof whole), 0), 0);
+        sys_file_close(fd);
+    }
+    log_kit_free(kit);
+}
+
 static void rename_in(struct log_kit *kit, const char *from, const char *to)
 {
     char names[2][64];
@@ -465,6 +492,7 @@ int main(void)
         cmocka_unit_test(damage_after_a_clean_stop_is_a_fault),
         cmocka_unit_test(an_interrupted_compaction_is_finished),
         cmocka_unit_test(an_unfinished_split_is_taken_back),
+        cmocka_unit_test(a_wrong_index_misleads_nobody),
         cmocka_unit_test(lost_indexes_are_made_again),
         cmocka_unit_test(another_topics_folder_is_set_aside),
         cmocka_unit_test(five_batches_are_remembered_over_any_restart),
