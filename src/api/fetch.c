@@ -121,9 +121,10 @@ static bool diverges(struct fetch_part *part, const struct replica *replica)
 static void part_read(struct fetch_part *part)
 {
     role_now_on_shard();
-    struct replica *replica =
-        replica_set_find(part->there->replicas, part->topic_id, part->interest->partition);
-    if (replica != NULL && replica_wait_open(replica, &part->waiter))
+    struct replica *replica;
+    struct replica_place place =
+        api_part_place(&part->part, part->topic_id, part->interest->partition);
+    if (!replica_set_reach(part->there->replicas, &place, &part->waiter, &replica))
         return;
     enum err err = replica == NULL ? ERR_NOT_LEADER_OR_FOLLOWER : replica_check(replica);
     if (err == ERR_NONE)

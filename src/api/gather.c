@@ -23,6 +23,7 @@ bool api_gather_init(struct api_gather *gather, struct api_shard *home, struct a
         .home = home,
         .run = run,
         .on_done = on_done,
+        .image_end = home->image->end_offset,
         .legs = ARENA_ARRAY(arena, struct api_leg *, (size_t)shards),
         .leg_count = shards,
     };
@@ -111,6 +112,14 @@ void api_gather_run(struct api_gather *gather)
     }
     if (--gather->legs_open == 0)
         gather->on_done(gather->home, gather);
+}
+
+struct replica_place api_part_place(const struct api_part *part, struct uuid topic_id,
+                                    int32_t partition)
+{
+    return (struct replica_place){.topic_id = topic_id,
+                                  .partition = partition,
+                                  .image_end = part->leg->gather->image_end};
 }
 
 void api_part_done(struct api_shard *there, struct api_part *part)

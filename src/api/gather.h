@@ -8,6 +8,7 @@
 
 #include "api/shard.h"
 #include "base/arena.h"
+#include "replica/set.h"
 
 struct api_gather;
 struct api_leg;
@@ -29,6 +30,7 @@ struct api_gather {
     struct api_shard *home;
     api_part_fn run;
     api_gather_fn on_done;
+    int64_t image_end;     /* of the image by which the parts were found */
     struct api_leg **legs; /* one per data shard, NULL where there is no part */
     int leg_count;
     int legs_open;
@@ -42,6 +44,9 @@ bool api_gather_add(struct api_gather *, struct arena *, int shard_index, struct
 /* Runs all; on_done is called once, also when there is no part, possibly before this returns. The
  * gather may be run again after on_done with the same parts. */
 void api_gather_run(struct api_gather *);
+/* On the part's shard: where its partition is to be found. */
+struct replica_place api_part_place(const struct api_part *, struct uuid topic_id,
+                                    int32_t partition);
 /* On the part's shard: its result stands. */
 void api_part_done(struct api_shard *there, struct api_part *);
 

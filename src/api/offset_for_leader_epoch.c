@@ -36,9 +36,10 @@ static enum err check(const struct epoch_part *part, const struct replica *repli
 static void look_up(struct epoch_part *part)
 {
     role_now_on_shard();
-    struct replica *replica =
-        replica_set_find(part->there->replicas, part->topic_id, part->answer->partition);
-    if (replica != NULL && replica_wait_open(replica, &part->waiter))
+    struct replica *replica;
+    struct replica_place place =
+        api_part_place(&part->part, part->topic_id, part->answer->partition);
+    if (!replica_set_reach(part->there->replicas, &place, &part->waiter, &replica))
         return;
     enum err err = check(part, replica);
     part->answer->error_code = (int16_t)err;

@@ -145,16 +145,16 @@ static void on_appended(struct replica_append *append)
 static void append(struct produce_part *part)
 {
     role_now_on_shard();
-    struct replica *replica =
-        replica_set_find(part->there->replicas, part->topic_id, part->partition);
+    struct replica *replica;
+    struct replica_place place = api_part_place(&part->part, part->topic_id, part->partition);
+    if (!replica_set_reach(part->there->replicas, &place, &part->waiter, &replica))
+        return;
     if (replica == NULL) {
         if (!part->settled)
             settle(part, ERR_NOT_LEADER_OR_FOLLOWER);
         api_part_done(part->there, &part->part);
         return;
     }
-    if (replica_wait_open(replica, &part->waiter))
-        return;
     if (part->rejected) {
         part->answer->log_start_offset = log_start_offset(replica->log);
         api_part_done(part->there, &part->part);

@@ -33,7 +33,7 @@ void replica_wait_data(struct replica *replica, struct replica_waiter *waiter)
     list_add_tail(&replica->waiting_data, &waiter->link);
 }
 
-static void wake(struct list *waiting)
+void replica_wake(struct list *waiting)
 {
     struct list now;
     list_init(&now);
@@ -63,8 +63,8 @@ void replica_wake_all(struct replica *replica)
     struct list *node;
     while ((node = list_take_first(&now)) != NULL)
         append_finish(CONTAINER_OF(node, struct replica_append, link), ERR_NOT_LEADER_OR_FOLLOWER);
-    wake(&replica->waiting_open);
-    wake(&replica->waiting_data);
+    replica_wake(&replica->waiting_open);
+    replica_wake(&replica->waiting_data);
 }
 
 void replica_init_waiting(struct replica *replica)
@@ -95,7 +95,7 @@ static void raise_high_watermark(struct replica *replica, int64_t offset)
     replica->high_watermark = offset;
     replica->set->changes++;
     answer_committed(replica);
-    wake(&replica->waiting_data);
+    replica_wake(&replica->waiting_data);
 }
 
 void replica_lead(struct replica *replica, int32_t leader_epoch)

@@ -66,10 +66,8 @@ static inline void replica_waiter_cancel(struct replica_waiter *waiter)
 }
 
 /* Whether records can be appended and read now: ERR_NONE, or ERR_NOT_LEADER_OR_FOLLOWER,
- * ERR_KAFKA_STORAGE_ERROR. While it opens, ERR_NONE would be a lie: see replica_wait_open. */
+ * ERR_KAFKA_STORAGE_ERROR. While it opens, ERR_NONE would be a lie: see replica_set_reach. */
 enum err replica_check(const struct replica *);
-/* true: the waiter is told when the replica is open or never will be. false: it need not wait. */
-bool replica_wait_open(struct replica *, struct replica_waiter *) ON(on_shard);
 /* Told at the next rise of the high watermark, or when the replica ends. */
 void replica_wait_data(struct replica *, struct replica_waiter *) ON(on_shard);
 

@@ -4,6 +4,10 @@
 
 #include "replica/set.h"
 
+/* true: the waiter is told when the replica is open or never will be. false: it need not wait. */
+MUST_USE bool replica_wait_open(struct replica *, struct replica_waiter *) ON(on_shard);
+/* Tells all of a list, which is empty then unless one of them waits again. */
+void replica_wake(struct list *waiting);
 /* Tells everybody who waits that the state changed. */
 void replica_wake_all(struct replica *) ON(on_shard);
 /* The log is open: leads at the epoch. */

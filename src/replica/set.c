@@ -60,8 +60,24 @@ struct replica *replica_set_find(const struct replica_set *set, struct uuid topi
     return node != NULL ? CONTAINER_OF(node, struct replica, node) : NULL;
 }
 
+bool replica_set_reach(struct replica_set *set, const struct replica_place *place,
+                       struct replica_waiter *waiter, struct replica **ret_replica)
+{
+    struct replica *replica = replica_set_find(set, place->topic_id, place->partition);
+    if (replica == NULL && set->image_end < place->image_end && !set->stopping) {
+        list_add_tail(&set->waiting_image, &waiter->link);
+        return false;
+    }
+    if (replica != NULL && replica_wait_open(replica, waiter))
+        return false;
+    *ret_replica = replica;
+    return true;
+}
+
 void replica_set_init(struct replica_set *set)
 {
+    list_init(&set->waiting_image);
+    set->image_end = -1;
     hash_table_init(&set->table);
     list_init(&set->doomed);
 }
@@ -362,6 +378,8 @@ void replica_set_follow(struct replica_set *set, const struct meta_image *before
         if (!same || !same_configs)
             follow_topic(set, now, entry.value);
     }
+    set->image_end = now->end_offset;
+    replica_wake(&set->waiting_image);
 }
 
 /* ---- closing ---- */
@@ -483,6 +501,7 @@ void replica_set_stop(struct replica_set *set)
             replica_wake_all(replica);
         replica_close_if_idle(replica);
     }
+    replica_wake(&set->waiting_image);
     settle(set);
 }
 

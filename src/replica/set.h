@@ -24,6 +24,8 @@ struct replica_set {
     struct log_files files;
     struct hash_table table;
     struct list doomed; /* replicas whose topic is gone and whose folder is not yet */
+    struct list waiting_image; /* waiters for an image that other shards have already */
+    int64_t image_end;         /* of the last one followed; -1: none */
     int opening_count;
     int closing_count;
     bool stopping;
@@ -47,6 +49,18 @@ void replica_set_follow(struct replica_set *, const struct meta_image *before,
 /* NULL when this shard has no such replica. */
 struct replica *replica_set_find(const struct replica_set *, struct uuid topic_id,
                                  int32_t partition);
+/* A partition as it stands in an image that ends at image_end. */
+struct replica_place {
+    struct uuid topic_id;
+    int32_t partition;
+    int64_t image_end;
+};
+/* The replica, or NULL when this shard has none. false: the waiter will be told, to ask again: its
+ * log is being opened, or this shard has not come to that image yet, which the shard that asks had
+ * a moment earlier. */
+MUST_USE bool replica_set_reach(struct replica_set *, const struct replica_place *,
+                                struct replica_waiter *, struct replica **ret_replica)
+    ON(on_shard);
 /* Closes all, cleanly, noting their offsets in points; on_settled follows. */
 void replica_set_stop(struct replica_set *) ON(on_shard);
 

@@ -12,6 +12,8 @@
 #define PARTS 30
 #define SHARDS 4
 
+static const struct meta_image image = {.end_offset = 0};
+
 struct part {
     struct api_part part; /* first: api/gather.h */
     struct round *round;
@@ -88,6 +90,7 @@ static void play(struct round *round)
     assert_int_equal(shard_set_new(&options, &round->set), 0);
     for (int i = 0; i < round->shard_count; i++) {
         round->shards[i].shard = shard_set_at(round->set, i);
+        round->shards[i].image = &image;
         shard_set_context(round->shards[i].shard, &round->shards[i]);
     }
     arena_init(&round->arena, 1 << 20);
@@ -146,6 +149,7 @@ static void no_memory(void **state)
     const struct shard_set_options options = {.shard_count = 2, .worker_count = 1, .seed = 3};
     assert_int_equal(shard_set_new(&options, &round.set), 0);
     round.shards[0].shard = shard_set_at(round.set, 0);
+    round.shards[0].image = &image;
     arena_init(&round.arena, 1);
     assert_false(api_gather_init(&round.gather, &round.shards[0], &round.arena, run, on_end));
     arena_fini(&round.arena);

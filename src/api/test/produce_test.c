@@ -457,6 +457,29 @@ static void opening_makes_wait(void **state)
     }
 }
 
+/* Shard 0 knows of a topic, and the others have not heard of it yet. */
+static void late_shards_are_waited_for(void **state)
+{
+    (void)state;
+    struct replica_kit kit;
+    replica_kit_init(&kit, SHARDS, NULL);
+    kit.others_are_late = true;
+    replica_kit_add_topic(&kit, &topic_a);
+    struct request request;
+    request_init(&request, -1);
+    for (int32_t i = 0; i < 3; i++)
+        add(&request, "aaa", i, replica_kit_batch(&kit, 1, 1));
+    struct api_exchange exchange = {
+        .key = API_PRODUCE, .version = 9, .message = &request.message};
+    replica_kit_begin(&kit, &exchange);
+    assert_false(replica_kit_is_done(&kit, &exchange));
+    replica_kit_catch_up(&kit);
+    replica_kit_wait(&kit, &exchange);
+    for (int32_t i = 0; i < 3; i++)
+        assert_int_equal(part_of(exchange.response, 0, i)->error_code, ERR_NONE);
+    replica_kit_fini(&kit);
+}
+
 /* Deleted while the log was still being opened. */
 static void deleted_while_opening(void **state)
 {
@@ -558,6 +581,7 @@ int main(void)
         cmocka_unit_test(sequences),
         cmocka_unit_test(encoded_again),
         cmocka_unit_test(opening_makes_wait),
+        cmocka_unit_test(late_shards_are_waited_for),
         cmocka_unit_test(deleted_while_opening),
         cmocka_unit_test(somebody_else_leads),
         cmocka_unit_test(a_sync_is_waited_for),

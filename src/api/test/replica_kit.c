@@ -113,29 +113,36 @@ static void make_shard(struct replica_kit *kit, int index)
     shard_set_context(here->shard, here);
 }
 
-struct swap {
-    const struct meta_image *before;
-    const struct meta_image *now;
-};
-
 static void follow(struct replica_kit *kit, struct api_shard *here, void *argument)
 {
     role_now_on_shard();
     (void)kit;
-    const struct swap *swap = argument;
-    here->image = swap->now;
-    replica_set_follow(here->replicas, swap->before, swap->now);
+    const struct meta_image *before = here->image;
+    here->image = argument;
+    replica_set_follow(here->replicas, before, here->image);
 }
 
 static void publish(struct replica_kit *kit, struct meta_image *now)
 {
-    struct swap swap = {.before = kit->kit.here.image, .now = now};
     for (int i = 0; i < kit->shard_count; i++)
-        run_on(kit, i, follow, &swap);
-    if (now != kit->kit.image) {
+        if (!kit->others_are_late || i == 0)
+            run_on(kit, i, follow, now);
+    if (now == kit->kit.image)
+        return;
+    if (kit->others_are_late)
+        kit->late_image = kit->kit.image;
+    else
         meta_image_unref(kit->kit.image);
-        kit->kit.image = now;
-    }
+    kit->kit.image = now;
+}
+
+void replica_kit_catch_up(struct replica_kit *kit)
+{
+    for (int i = 1; i < kit->shard_count; i++)
+        run_on(kit, i, follow, kit->kit.image);
+    meta_image_unref(kit->late_image);
+    kit->late_image = NULL;
+    kit->others_are_late = false;
 }
 
 void replica_kit_init(struct replica_kit *kit, int shard_count, const char *const *settings)
@@ -212,6 +219,7 @@ static struct meta_image *next_image(struct replica_kit *kit)
 {
     struct meta_image *next = meta_image_begin(kit->kit.image);
     assert_non_null(next);
+    next->end_offset++;
     return next;
 }
 

@@ -20,7 +20,9 @@ struct replica_kit {
     struct api_kit kit; /* first; its arena holds what the helpers make */
     int shard_count;
     struct log_dir dir;
+    bool others_are_late; /* the next image comes to shard 0 alone, until replica_kit_catch_up */
     /* ---- inside ---- */
+    struct meta_image *late_image;
     char path[64];
     struct replica_set sets[REPLICA_KIT_SHARDS_MAX];
     struct api_shard others[REPLICA_KIT_SHARDS_MAX - 1];
@@ -38,6 +40,7 @@ void replica_kit_fini(struct replica_kit *);
 
 /* Into the image of every shard; the replicas may still be opening. Broker 1 is this node. */
 void replica_kit_add_topic(struct replica_kit *, const struct api_kit_topic *);
+void replica_kit_catch_up(struct replica_kit *);
 void replica_kit_remove_topic(struct replica_kit *, uint8_t id);
 /* Partition 0 .. count - 1 get another leader and leader epoch. */
 struct replica_kit_lead {
