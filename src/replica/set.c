@@ -119,6 +119,11 @@ static void open_run(struct shard_job *job)
     role_now_on_worker();
     struct replica *replica = CONTAINER_OF(job, struct replica, job);
     struct replica_opening *opening = replica->opening;
+    /* The checkpoints go by name: where there is no folder they are of a topic that was deleted. */
+    if (sys_exists(opening->options.dir_fd, opening->options.name) == 0) {
+        opening->options.recovery_point = 0;
+        opening->options.log_start_offset = 0;
+    }
     opening->err = log_open(&opening->options, &opening->log, &opening->recovery);
 }
 

@@ -480,6 +480,22 @@ static void late_shards_are_waited_for(void **state)
     replica_kit_fini(&kit);
 }
 
+/* What the start's checkpoints have of a topic that is gone is not the new one's. */
+static void checkpoints_of_the_last_topic(void **state)
+{
+    (void)state;
+    struct replica_kit kit;
+    replica_kit_init(&kit, 1, NULL);
+    assert_true(checkpoint_put(&kit.dir.log_starts, slice_of_text("aaa-0"), 50));
+    assert_true(checkpoint_put(&kit.dir.recovery_points, slice_of_text("aaa-0"), 70));
+    replica_kit_add_topic(&kit, &topic_a);
+    const struct produce_response_responses_partition_responses *part =
+        replica_kit_produce(&kit, "aaa", 0, replica_kit_batch(&kit, 1, 1));
+    assert_int_equal(part->base_offset, 0);
+    assert_int_equal(part->log_start_offset, 0);
+    replica_kit_fini(&kit);
+}
+
 /* Deleted while the log was still being opened. */
 static void deleted_while_opening(void **state)
 {
@@ -582,6 +598,7 @@ int main(void)
         cmocka_unit_test(encoded_again),
         cmocka_unit_test(opening_makes_wait),
         cmocka_unit_test(late_shards_are_waited_for),
+        cmocka_unit_test(checkpoints_of_the_last_topic),
         cmocka_unit_test(deleted_while_opening),
         cmocka_unit_test(somebody_else_leads),
         cmocka_unit_test(a_sync_is_waited_for),
