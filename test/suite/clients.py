@@ -21,7 +21,8 @@ except ImportError as missing:
     print(f"{missing}: apt-get install python3-confluent-kafka python3-kafka")
     sys.exit(77)
 
-COUNT = 10_000 if os.environ.get("OTTLA_BUILD", "release") != "release" else 100_000
+SHORT_COUNT = 10_000
+COUNT = SHORT_COUNT if os.environ.get("OTTLA_BUILD", "release") != "release" else 100_000
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 SMALL = 20
 node = None
@@ -152,9 +153,10 @@ class Clients(unittest.TestCase):
                 self.assertEqual(stored_codecs(topic), {codec})
 
 
-def suite_with(shards):
-    """Tests run, failed and skipped, at a node with that many shards."""
-    global node
+def suite_with(shards, count):
+    """Tests run, failed and skipped, at a node with that many shards: so many records a codec."""
+    global node, COUNT
+    COUNT = count
     node = Node(f"ottla.shards={shards}")
     try:
         suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
@@ -169,7 +171,8 @@ def suite_with(shards):
 
 
 def main():
-    ran, failed, skipped = (sum(one) for one in zip(*[suite_with(shards) for shards in (1, 3)]))
+    results = (suite_with(1, COUNT), suite_with(3, SHORT_COUNT))
+    ran, failed, skipped = (sum(one) for one in zip(*results))
     print(f"{ran - failed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
