@@ -61,6 +61,7 @@ void codec_pool_free(struct codec_pool *pool)
     codec_lz4_fini(pool);
     codec_zstd_fini(pool);
     free(pool->window);
+    free(pool->gather);
     free(pool->block.data);
     free(pool->carry.data);
     free(pool);

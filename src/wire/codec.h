@@ -1,7 +1,8 @@
 /* Compression of record batches: gzip, snappy, lz4 and zstd, read as a stream of bounded pieces
- * and written in one go. Contexts are kept in a pool that one thread owns, so that no batch pays
- * for their set-up. What comes from the network is only ever read through codec_reader, which
- * stops at the caller's limit: a bomb costs its limit in time and a window in memory.
+ * and written in one go or as a stream. Contexts are kept in a pool that one thread owns, so that
+ * no batch pays for their set-up. What comes from the network is only ever read through
+ * codec_reader, which stops at the caller's limit: a bomb costs its limit in time and a window in
+ * memory.
  *
  * Memory while reading: gzip, lz4 and zstd hold one window of CODEC_WINDOW_SIZE beside the
  * context's own history (gzip 32 KiB; lz4 the frame's block size, at most 4 MiB; zstd the frame's
@@ -97,5 +98,39 @@ struct codec_target {
     size_t capacity;
 };
 MUST_USE size_t codec_write(struct codec_pool *, struct slice plain, struct codec_target);
+
+/* Where a stream of plain bytes is compressed to. */
+struct codec_sink {
+    enum codec codec;        /* CODEC_NONE too */
+    int level;               /* or CODEC_LEVEL_DEFAULT */
+    size_t size_first;       /* bytes left free in front of the output, for a header */
+    size_t size_max;         /* of the output with them */
+    int64_t plain_size_hint; /* of all that will be added, or 0: zstd takes no larger window */
+};
+
+/* Compression of bytes that come piece by piece. It holds CODEC_WINDOW_SIZE of plain bytes in the
+ * pool, the codec's own history (zstd: 4 MiB by default and about 100 at the highest levels, as it
+ * looks back 8 MiB at most) and the output, which grows by doubling. It stops as soon as the output
+ * is larger than allowed, so that the size of what is added does not matter. Members are the
+ * writer's own but for `fault`. */
+struct codec_writer {
+    struct codec_pool *pool;
+    struct codec_sink sink;
+    uint8_t *out;
+    size_t size; /* filled */
+    size_t capacity;
+    size_t gathered;        /* plain bytes that wait in the pool */
+    enum codec_fault fault; /* sticky: CODEC_TOO_LARGE when size_max is passed, CODEC_NO_MEMORY */
+    bool begun;             /* the codec has seen a piece */
+};
+
+/* pool may be NULL for CODEC_NONE only. One writer at a time on a pool; a reader may be open beside
+ * it, codec_write may not be called. The level is valid. */
+void codec_writer_open(struct codec_writer *, struct codec_pool *, struct codec_sink);
+void codec_writer_add(struct codec_writer *, struct slice plain);
+/* Ends the stream. Then, without a fault, `out` has `size` bytes and is the caller's to free. */
+void codec_writer_take(struct codec_writer *, uint8_t **ret_out, size_t *ret_size);
+/* Frees the output that was not taken. */
+void codec_writer_close(struct codec_writer *);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "wire/codec_int.h"
 
+#include "base/always.h"
+
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -130,6 +132,32 @@ size_t codec_gzip_write(struct codec_pool *pool, struct slice plain,
     if (deflate(stream, Z_FINISH) != Z_STREAM_END)
         return 0;
     return target->capacity - stream->avail_out;
+}
+
+void codec_gzip_add(struct codec_writer *writer, struct slice plain, bool last)
+{
+    int level = writer->sink.level;
+    if (level == CODEC_LEVEL_DEFAULT)
+        level = Z_DEFAULT_COMPRESSION;
+    struct z_stream_s *stream =
+        writer->begun ? writer->pool->deflate : deflater(writer->pool, level);
+    if (stream == NULL) {
+        writer->fault = CODEC_NO_MEMORY;
+        return;
+    }
+    stream->next_in = plain.data;
+    stream->avail_in = (uInt)plain.size;
+    int outcome = Z_OK;
+    while (last ? outcome != Z_STREAM_END : stream->avail_in > 0) {
+        size_t room = codec_writer_piece(writer);
+        if (room == 0)
+            return;
+        stream->next_out = writer->out + writer->size;
+        stream->avail_out = (uInt)room;
+        outcome = deflate(stream, last ? Z_FINISH : Z_NO_FLUSH);
+        ALWAYS(outcome == Z_OK || outcome == Z_STREAM_END, "deflate says %d", outcome);
+        codec_writer_advance(writer, room - stream->avail_out);
+    }
 }
 
 void codec_gzip_fini(struct codec_pool *pool)

@@ -26,6 +26,7 @@ struct codec_buffer {
 struct codec_pool {
     const struct codec_reader *reader; /* the one that is open, or NULL */
     uint8_t *window;                   /* CODEC_WINDOW_SIZE, made when first needed */
+    uint8_t *gather;                   /* of the same size, for codec_writer */
     struct codec_buffer block;         /* snappy: one decompressed block */
     struct codec_buffer carry;         /* record_reader: a record that spans pieces */
     struct codec_buffer inflate;       /* gzip: a struct inflate_state */
@@ -62,6 +63,20 @@ size_t codec_snappy_write(struct slice plain, const struct codec_target *);
 size_t codec_lz4_write(struct codec_pool *, struct slice plain, const struct codec_target *);
 size_t codec_zstd_write(struct codec_pool *, struct slice plain, const struct codec_target *);
 
+/* Each compresses the next piece of a stream, CODEC_WINDOW_SIZE bytes but for the last, to the
+ * writer's output, or sets its fault. */
+void codec_gzip_add(struct codec_writer *, struct slice plain, bool last);
+void codec_snappy_add(struct codec_writer *, struct slice plain);
+void codec_lz4_add(struct codec_writer *, struct slice plain, bool last);
+void codec_zstd_add(struct codec_writer *, struct slice plain, bool last);
+/* Room behind the writer's output for `size` bytes, size_max or not; NULL and the fault without. */
+uint8_t *codec_writer_room(struct codec_writer *, size_t size);
+/* Room for a piece of output, but not more than size_max allows; 0 with the fault set where there
+ * is none. The bytes begin at out + size. */
+size_t codec_writer_piece(struct codec_writer *);
+/* Counts `size` bytes that were put there. */
+void codec_writer_advance(struct codec_writer *, size_t size);
+
 size_t codec_gzip_bound(size_t size);
 size_t codec_snappy_bound(size_t size);
 size_t codec_lz4_bound(size_t size);
@@ -70,6 +85,8 @@ size_t codec_zstd_bound(size_t size);
 /* After a reader was closed: contexts that grew beyond the ordinary are given back. */
 void codec_lz4_trim(struct codec_pool *);
 void codec_zstd_trim(struct codec_pool *);
+/* The same after something was compressed. */
+void codec_zstd_trim_writer(struct codec_pool *);
 
 /* Free a context; NULL is fine. */
 void codec_gzip_fini(struct codec_pool *);

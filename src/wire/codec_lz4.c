@@ -119,14 +119,20 @@ size_t codec_lz4_bound(size_t size)
     return LZ4F_HEADER_SIZE_MAX + LZ4F_compressBound(size, &wanted);
 }
 
+/* The pool's compressor, made when first needed; NULL when memory is out. */
+static LZ4F_cctx *compressor(struct codec_pool *pool)
+{
+    if (pool->lz4_writer == NULL &&
+        LZ4F_isError(LZ4F_createCompressionContext(&pool->lz4_writer, LZ4F_VERSION)))
+        pool->lz4_writer = NULL;
+    return pool->lz4_writer;
+}
+
 size_t codec_lz4_write(struct codec_pool *pool, struct slice plain,
                        const struct codec_target *target)
 {
-    if (pool->lz4_writer == NULL &&
-        LZ4F_isError(LZ4F_createCompressionContext(&pool->lz4_writer, LZ4F_VERSION))) {
-        pool->lz4_writer = NULL;
+    if (compressor(pool) == NULL)
         return 0;
-    }
     LZ4F_preferences_t wanted = preferences(target->level);
     uint8_t *out = target->out;
     size_t size = LZ4F_compressBegin(pool->lz4_writer, out, target->capacity, &wanted);
@@ -140,6 +146,36 @@ size_t codec_lz4_write(struct codec_pool *pool, struct slice plain,
     size += made;
     made = LZ4F_compressEnd(pool->lz4_writer, out + size, target->capacity - size, &options);
     return LZ4F_isError(made) ? 0 : size + made;
+}
+
+/* Whether `made` is a size and not an error, of which memory is the only one left. */
+static bool advance(struct codec_writer *writer, size_t made)
+{
+    if (LZ4F_isError(made))
+        writer->fault = CODEC_NO_MEMORY;
+    else
+        codec_writer_advance(writer, made);
+    return writer->fault == CODEC_FINE;
+}
+
+void codec_lz4_add(struct codec_writer *writer, struct slice plain, bool last)
+{
+    LZ4F_cctx *context = compressor(writer->pool);
+    LZ4F_preferences_t wanted = preferences(writer->sink.level);
+    size_t room = LZ4F_HEADER_SIZE_MAX + LZ4F_compressBound(plain.size, &wanted);
+    if (context == NULL)
+        writer->fault = CODEC_NO_MEMORY;
+    if (context == NULL || codec_writer_room(writer, room) == NULL)
+        return;
+    size_t end = writer->size + room;
+    if (!writer->begun &&
+        !advance(writer, LZ4F_compressBegin(context, writer->out + writer->size, room, &wanted)))
+        return;
+    size_t made = LZ4F_compressUpdate(context, writer->out + writer->size, end - writer->size,
+                                      plain.data, plain.size, NULL);
+    if (advance(writer, made) && last)
+        (void)advance(writer, LZ4F_compressEnd(context, writer->out + writer->size,
+                                               end - writer->size, NULL));
 }
 
 void codec_lz4_fini(struct codec_pool *pool)

@@ -114,3 +114,22 @@ size_t codec_snappy_write(struct slice plain, const struct codec_target *target)
     }
     return size;
 }
+
+void codec_snappy_add(struct codec_writer *writer, struct slice plain)
+{
+    /* A piece is two blocks. */
+    uint8_t *at = codec_writer_room(writer, codec_snappy_bound(plain.size));
+    if (at == NULL)
+        return;
+    struct codec_target target = {.out = at, .capacity = codec_snappy_bound(plain.size)};
+    size_t made = codec_snappy_write(plain, &target);
+    if (made == 0) {
+        writer->fault = CODEC_NO_MEMORY;
+        return;
+    }
+    if (writer->begun) {
+        made -= XERIAL_HEADER_SIZE;
+        memmove(at, at + XERIAL_HEADER_SIZE, made);
+    }
+    codec_writer_advance(writer, made);
+}

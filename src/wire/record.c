@@ -191,3 +191,14 @@ size_t record_store(uint8_t *at, const struct record *record)
     uint8_t *end = put_plain(put_before_headers(at, record), record->headers);
     return (size_t)(end - at);
 }
+
+size_t record_head_store(uint8_t *at, const struct record_head *head)
+{
+    size_t body = 1 + varint_size(head->timestamp_delta) + varint_size(head->offset_delta) +
+                  (size_t)head->rest_size;
+    uint8_t *end = put_varint(at, (int64_t)body);
+    *end++ = (uint8_t)head->attributes;
+    end = put_varint(end, head->timestamp_delta);
+    end = put_varint(end, head->offset_delta);
+    return (size_t)(end - at);
+}

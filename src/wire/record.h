@@ -33,11 +33,22 @@ struct record_mark {
     bool has_key;
 };
 
+/* The part of a record that its place in the batch decides. What follows it in the body (key, value
+ * and headers) is the same in any batch and is passed on as it is encoded. */
+struct record_head {
+    int64_t timestamp_delta;
+    int32_t offset_delta;
+    int32_t rest_size; /* bytes of the body behind the offset delta */
+    int8_t attributes;
+};
+
 struct record_header {
     struct slice key;   /* never null */
     struct slice value; /* null allowed */
 };
 
+/* Bytes that record_head_store writes at most: a length, attributes and two deltas. */
+#define RECORD_HEAD_SIZE_MAX 21
 /* The smallest record: length, attributes, two deltas, null key, null value, no headers. */
 #define RECORD_SIZE_MIN 7
 
@@ -56,6 +67,7 @@ struct record_reader {
     struct slice piece; /* not yet read part of the codec's current piece */
     int64_t record_size_max;
     int32_t left;           /* declared records not yet read */
+    int32_t rest;           /* bytes that record_rest has yet to hand out */
     bool ended;             /* the end was reached and checked */
     enum codec_fault fault; /* CODEC_CORRUPT for malformed records too; sticky */
     const char *text;       /* static sentence when there is a fault */
@@ -80,6 +92,12 @@ bool record_read(struct record_reader *, struct record *ret_record);
 /* As record_read with the same checks, but keys and values are passed over: a record never needs
  * more memory than a piece. */
 bool record_skip(struct record_reader *, struct record_mark *ret_mark);
+/* As record_read, but only the head is decoded. The rest of the body must then be taken piece by
+ * piece until record_rest says that it is over, with the empty slice, before the next head is read;
+ * nothing in it is checked: for batches that batch_validate accepted. However large, a record never
+ * needs more memory than a piece. */
+bool record_read_head(struct record_reader *, struct record_head *ret_head);
+struct slice record_rest(struct record_reader *);
 void record_reader_close(struct record_reader *);
 
 /* Encoded size of a record with its length. */
@@ -87,6 +105,9 @@ size_t record_size(const struct record *);
 /* Encoded size of headers; and the headers themselves written to `at`. */
 size_t record_headers_size(const struct record_header *headers, int32_t count);
 void record_headers_store(uint8_t *at, const struct record_header *headers, int32_t count);
+/* Writes a record's length and all before its key to `at`, at most RECORD_HEAD_SIZE_MAX bytes;
+ * returns how many. rest_size bytes must follow. */
+size_t record_head_store(uint8_t *at, const struct record_head *);
 /* Writes record_size() bytes to `at`; returns that size. The record's headers are copied as they
  * are encoded. */
 size_t record_store(uint8_t *at, const struct record *);

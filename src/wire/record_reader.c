@@ -4,6 +4,7 @@
  * record_parse would: a test holds the two together. One thread at a time. */
 #include "wire/record.h"
 
+#include "base/always.h"
 #include "base/attr.h"
 #include "wire/batch.h"
 #include "wire/codec_int.h"
@@ -302,4 +303,44 @@ bool record_skip(struct record_reader *reader, struct record_mark *ret_mark)
     }
     *ret_mark = mark;
     return true;
+}
+
+bool record_read_head(struct record_reader *reader, struct record_head *ret_head)
+{
+    int32_t length;
+    ALWAYS(reader->rest == 0 || reader->fault != CODEC_FINE,
+           "a record is begun with %d bytes of the one before left", reader->rest);
+    if (!begin_record(reader, &length))
+        return false;
+    struct walk walk = {.reader = reader, .left = length};
+    uint8_t attributes;
+    if (length == 0)
+        return walk_fail(&walk, RECORD_ENDS_EARLY);
+    if (!take_byte(reader, &attributes))
+        return false;
+    walk.left--;
+    struct record_head head = {.attributes = (int8_t)attributes};
+    head.timestamp_delta = zigzag_decode(walk_varint(&walk, RECORD_VARINT_64_MAX));
+    head.offset_delta = walk_i32(&walk);
+    head.rest_size = (int32_t)walk.left;
+    if (!walk_ok(&walk))
+        return false;
+    reader->rest = head.rest_size;
+    *ret_head = head;
+    return true;
+}
+
+struct slice record_rest(struct record_reader *reader)
+{
+    if (reader->rest == 0 || reader->fault != CODEC_FINE)
+        return (struct slice){0};
+    if (reader->piece.size == 0 && !refill(reader)) {
+        if (reader->fault == CODEC_FINE)
+            (void)fail(reader, CODEC_CORRUPT, RECORD_BATCH_ENDS_EARLY);
+        return (struct slice){0};
+    }
+    struct slice part = slice_first(reader->piece, (size_t)reader->rest);
+    reader->piece = slice_from(reader->piece, part.size);
+    reader->rest -= (int32_t)part.size;
+    return part;
 }
