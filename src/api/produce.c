@@ -269,32 +269,39 @@ static void prepare_append(struct produce_part *part, uint8_t *bytes,
 
 /* ---- the slower path ---- */
 
+/* Kafka says MESSAGE_TOO_LARGE of what has become larger than max.message.bytes, as of what was
+ * sent so, and looks at the segment's size after it. */
+static enum err rebuilt_refusal(const struct produce_part *part, const struct batch_rebuilt *made)
+{
+    if (made->fault == CODEC_TOO_LARGE)
+        return ERR_MESSAGE_TOO_LARGE;
+    if (made->fault != CODEC_FINE)
+        return ERR_UNKNOWN_SERVER_ERROR;
+    return (int64_t)made->size > part->config.segment_bytes ? ERR_RECORD_LIST_TOO_LARGE : ERR_NONE;
+}
+
 static void rebuild(struct produce_part *part, struct codec_pool *pool)
 {
-    struct batch_builder builder;
-    const char *why = NULL;
     enum codec codec = stored_codec(part);
     struct batch_rebuild_options options = {
         .codec = codec,
         .level = codec_level(part, codec),
         .timestamp_type = part->rules.timestamp_type,
         .log_append_time = part->rules.now_ms,
-        .size_max = WORKER_RECORDS_MAX,
+        .size_max = part->rules.message_size_max,
+        .records_size = part->verdict.records_size,
     };
-    batch_builder_init(&builder);
-    struct slice batch = batch_rebuild(&builder, pool, part->verdict.bytes, &options, &why);
-    struct batch_header header;
-    if (slice_is_null(batch) || (part->rebuilt = malloc(batch.size)) == NULL) {
-        settle(part, ERR_UNKNOWN_SERVER_ERROR);
-    } else if ((int64_t)batch.size > part->rules.message_size_max) {
-        settle(part, ERR_MESSAGE_TOO_LARGE);
-    } else {
-        memcpy(part->rebuilt, batch.data, batch.size);
-        enum batch_outcome outcome = batch_parse(slice_of(part->rebuilt, batch.size), &header);
-        ALWAYS(outcome == BATCH_OK, "a batch that was rebuilt does not parse");
-        prepare_append(part, part->rebuilt, &header);
+    struct batch_rebuilt made = batch_rebuild(pool, part->verdict.bytes, &options);
+    part->rebuilt = made.bytes;
+    enum err err = rebuilt_refusal(part, &made);
+    if (err != ERR_NONE) {
+        settle(part, err);
+        return;
     }
-    batch_builder_fini(&builder);
+    struct batch_header header;
+    enum batch_outcome outcome = batch_parse(slice_of(made.bytes, made.size), &header);
+    ALWAYS(outcome == BATCH_OK, "a batch that was rebuilt does not parse");
+    prepare_append(part, made.bytes, &header);
 }
 
 static void slow_run(struct shard_job *job)

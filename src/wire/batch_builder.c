@@ -1,6 +1,7 @@
 /* Building a batch: records are encoded behind the room for a header, compressed in one go at the
- * end, and the header with its checksum is written last. Offsets of fields come from batch.h.
- * One thread at a time. */
+ * end, and the header with its checksum is written last. A client's batch that is encoded again
+ * may be a bomb: it goes through as a stream instead. Offsets of fields come from batch.h. One
+ * thread at a time. */
 #include "wire/batch_builder.h"
 
 #include "base/bytes.h"
@@ -218,43 +219,67 @@ struct slice batch_builder_finish(struct batch_builder *builder, struct codec_po
     return slice_of(builder->packed, size);
 }
 
-/* Reads all records of `batch` into the builder; NULL or what went wrong. */
-static const char *copy_records(struct batch_builder *builder, struct codec_pool *pool,
-                                struct batch_view batch)
-{
+/* ---- encoding again ---- */
+
+/* What is at work: the builder only keeps the header's sums and options. */
+struct rebuild {
+    struct batch_builder sums;
+    struct batch_header header; /* of the batch that is read */
     struct record_reader reader;
-    record_reader_open(&reader, pool,
-                       (struct record_source){
-                           .header = &batch.header,
-                           .batch = batch.bytes,
-                           .output_size_max = builder->options.size_max,
-                       });
-    struct record record;
-    while (!builder->failed && record_read(&reader, &record))
-        batch_builder_add_read(
-            builder, &record,
-            (struct batch_record_place){
-                .timestamp = batch_record_timestamp(&batch.header, record.timestamp_delta),
-                .offset_delta = builder->next_offset_delta,
-            });
-    record_reader_close(&reader);
-    if (reader.fault != CODEC_FINE)
-        return reader.text;
-    return builder->failed ? "the records do not fit the size that is allowed" : NULL;
+    struct codec_writer writer;
+};
+
+/* A record's head says its new place; the rest is passed on as it comes out of its codec. */
+static void copy_record(struct rebuild *rebuild, struct record_head head)
+{
+    struct batch_record_place place = {
+        .timestamp = batch_record_timestamp(&rebuild->header, head.timestamp_delta),
+        .offset_delta = rebuild->sums.next_offset_delta,
+    };
+    struct record record = {0};
+    if (!place_record(&rebuild->sums, &record, place))
+        return;
+    head.timestamp_delta = record.timestamp_delta;
+    head.offset_delta = record.offset_delta;
+    uint8_t stored[RECORD_HEAD_SIZE_MAX];
+    codec_writer_add(&rebuild->writer, slice_of(stored, record_head_store(stored, &head)));
+    struct slice piece;
+    while (rebuild->writer.fault == CODEC_FINE && (piece = record_rest(&rebuild->reader)).size > 0)
+        codec_writer_add(&rebuild->writer, piece);
 }
 
-struct slice batch_rebuild(struct batch_builder *builder, struct codec_pool *pool,
-                           struct slice batch, const struct batch_rebuild_options *options,
-                           const char **ret_text)
+static void copy_records(struct rebuild *rebuild)
 {
-    struct batch_view view = {.bytes = batch};
-    enum batch_outcome outcome = batch_parse(batch, &view.header);
-    if (outcome != BATCH_OK) {
-        *ret_text = batch_outcome_text(outcome);
-        return (struct slice){0};
-    }
-    const struct batch_header *header = &view.header;
-    view.bytes = slice_first(batch, (size_t)header->size);
+    struct record_head head;
+    while (!rebuild->sums.failed && rebuild->writer.fault == CODEC_FINE &&
+           record_read_head(&rebuild->reader, &head))
+        copy_record(rebuild, head);
+}
+
+/* Ends the output and seals it; what went wrong before comes first. */
+static struct batch_rebuilt finish(struct rebuild *rebuild)
+{
+    const struct record_reader *reader = &rebuild->reader;
+    if (reader->fault != CODEC_FINE)
+        return (struct batch_rebuilt){.fault = reader->fault, .text = reader->text};
+    if (rebuild->sums.failed)
+        return (struct batch_rebuilt){.fault = CODEC_CORRUPT,
+                                      .text = "the records cannot be numbered"};
+    struct batch_rebuilt made = {0};
+    codec_writer_take(&rebuild->writer, &made.bytes, &made.size);
+    made.fault = rebuild->writer.fault;
+    if (made.fault == CODEC_TOO_LARGE)
+        made.text = "the batch is larger than allowed once it is encoded again";
+    else if (made.fault != CODEC_FINE)
+        made.text = "no memory to encode the batch again";
+    else
+        store_header(&rebuild->sums, made.bytes, made.size, rebuild->writer.sink.codec);
+    return made;
+}
+
+static struct batch_builder_options options_of(const struct batch_header *header,
+                                               const struct batch_rebuild_options *options)
+{
     struct batch_builder_options wanted = batch_builder_defaults();
     wanted.base_offset = header->base_offset;
     wanted.producer_id = header->producer_id;
@@ -267,13 +292,39 @@ struct slice batch_rebuild(struct batch_builder *builder, struct codec_pool *poo
     wanted.level = options->level;
     wanted.timestamp_type = options->timestamp_type;
     wanted.log_append_time = options->log_append_time;
-    wanted.size_max = options->size_max;
-    batch_builder_begin(builder, &wanted);
-    *ret_text = copy_records(builder, pool, view);
-    if (*ret_text != NULL)
-        return (struct slice){0};
-    struct slice made = batch_builder_finish(builder, pool);
-    if (slice_is_null(made))
-        *ret_text = "the batch could not be encoded in the size that is allowed";
+    return wanted;
+}
+
+struct batch_rebuilt batch_rebuild(struct codec_pool *pool, struct slice batch,
+                                   const struct batch_rebuild_options *options)
+{
+    struct rebuild rebuild;
+    enum batch_outcome outcome = batch_parse(batch, &rebuild.header);
+    if (outcome != BATCH_OK)
+        return (struct batch_rebuilt){.fault = CODEC_CORRUPT, .text = batch_outcome_text(outcome)};
+    const struct batch_header *header = &rebuild.header;
+    struct batch_builder_options wanted = options_of(header, options);
+    batch_builder_init(&rebuild.sums);
+    batch_builder_begin(&rebuild.sums, &wanted);
+    record_reader_open(&rebuild.reader, pool,
+                       (struct record_source){
+                           .header = header,
+                           .batch = slice_first(batch, (size_t)header->size),
+                           .output_size_max = options->records_size,
+                       });
+    int64_t size_max = MIN_OF(MAX_OF(options->size_max, 0), INT32_MAX);
+    codec_writer_open(&rebuild.writer, pool,
+                      (struct codec_sink){
+                          /* Without records there is nothing to compress. */
+                          .codec = header->record_count > 0 ? options->codec : CODEC_NONE,
+                          .level = options->level,
+                          .size_first = BATCH_HEADER_SIZE,
+                          .size_max = (size_t)size_max,
+                          .plain_size_hint = options->records_size,
+                      });
+    copy_records(&rebuild);
+    struct batch_rebuilt made = finish(&rebuild);
+    codec_writer_close(&rebuild.writer);
+    record_reader_close(&rebuild.reader);
     return made;
 }

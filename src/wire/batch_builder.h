@@ -2,7 +2,8 @@
  * by the metadata log, coordinators, compaction and the command line; and by the slower path of
  * produce, where a client's batch is encoded again with another codec.
  *
- * Memory is the builder's own and grows up to its limit; some of it is kept between batches.
+ * Memory is the builder's own and grows up to its limit, but for batch_rebuild's; some of it is
+ * kept between batches.
  * Failure is sticky: add on, look at what finish returns. One thread at a time. */
 #ifndef WIRE_BATCH_BUILDER_H
 #define WIRE_BATCH_BUILDER_H
@@ -96,18 +97,30 @@ struct slice batch_builder_finish(struct batch_builder *, struct codec_pool *);
 /* How a client's batch is to be stored instead. */
 struct batch_rebuild_options {
     enum codec codec;
-    int level;
+    int level; /* valid for the codec */
     enum timestamp_type timestamp_type;
     int64_t log_append_time;
-    int64_t size_max;              /* of the records, decompressed, and of the result */
+    int64_t size_max;     /* of the result with its header: max.message.bytes */
+    int64_t records_size; /* as batch_validate counted them, or 0: codec.h's default at most */
+};
+
+/* The whole batch in heap memory that is the caller's; or why there is none. */
+struct batch_rebuilt {
+    uint8_t *bytes; /* NULL with a fault */
+    size_t size;
+    enum codec_fault fault; /* CODEC_TOO_LARGE: size_max was passed */
+    const char *text;       /* static sentence when there is a fault, else NULL */
 };
 
 /* Encodes a batch that batch_validate accepted again: same records in the same order numbered 0,
  * 1, 2 ..., same producer fields and flags, another codec or the same. The result's base_offset and
- * leader epoch are those of `batch`. Keys and values are copied through a piece at a time, but the
- * decompressed records are held once and the result once: for workers. The null slice on failure,
- * with *ret_text saying why. */
-struct slice batch_rebuild(struct batch_builder *, struct codec_pool *, struct slice batch,
-                           const struct batch_rebuild_options *, const char **ret_text);
+ * leader epoch are those of `batch`.
+ *
+ * Records go through as a stream, even a single one: a piece of what is read and one of what is
+ * written are held beside the codecs' histories and the result, and all stops when the result
+ * passes size_max. So memory follows from size_max (twice, while the result grows), whatever the
+ * records would be decompressed. Time follows from records_size: for workers. */
+struct batch_rebuilt batch_rebuild(struct codec_pool *, struct slice batch,
+                                   const struct batch_rebuild_options *);
 
 #endif

@@ -256,6 +256,12 @@ def records(player):
     expect(30, "no key where it is compacted", produce_code(player, 9, {}, COMPACTED), 87)
     expect(25, "more than a segment", produce_code(
         player, 9, {"records": [{"valueSize": 2 * MB}]}, "bad-input-segment"), 18)
+    for what, size, wanted in (("as much as is allowed", MB, 0),
+                               ("more than a segment", 2 * MB, 18),
+                               ("more than is allowed", 8 * MB, 10)):
+        expect(25, f"{what} once it is encoded again", produce_code(
+            player, 9, {"codec": "gzip", "records": [{"valueSize": size - 1000}]},
+            "bad-input-plain"), wanted)
     expect(31, "a time too early", produce_code(
         player, 9, {"baseTimestamp": 1000}, "bad-input-times"), 32)
     made = player.ask_until_settled({"api": "InitProducerId", "retry": True, "body": {
@@ -269,10 +275,10 @@ def records(player):
         expect(29, what, got, wanted)
 
 
-def bomb(player, topic):
+def bomb(player, topic, wanted=0):
     """100 MB of one letter in 100 kB of gzip."""
     told = {"codec": "gzip", "records": [{"valueSize": 100 * MB}]}
-    expect(36, f"a bomb for {topic}", produce_code(player, 9, told, topic), 0)
+    expect(36, f"a bomb for {topic}", produce_code(player, 9, told, topic), wanted)
 
 
 # ---- requests ----
@@ -288,6 +294,8 @@ def make_topics(player):
     for name, settings in (
             (TOPIC, {}), (HEALTHY, {}), (COMPACTED, {"cleanup_policy": "compact"}),
             ("bad-input-lz4", {"compression_type": "lz4"}),
+            ("bad-input-plain", {"compression_type": "uncompressed", "segment_bytes": MB,
+                                 "max_message_bytes": 4 * MB}),
             ("bad-input-segment", {"segment_bytes": MB, "max_message_bytes": 8 * MB}),
             ("bad-input-times", {"message_timestamp_before_max_ms": 1000000}),
             ("__consumer_offsets", {})):
@@ -461,7 +469,8 @@ def costs(node, player):
     grown(node, "14 ...", 200, lambda: amplified(port))
     grown(node, "15 ...", 60, lambda: many_tags(port))
     grown(node, "36 ... stored as it is", 40, lambda: bomb(player, TOPIC))
-    grown(node, "36 ... encoded again", 300, lambda: bomb(player, "bad-input-lz4"))
+    grown(node, "36 ... encoded again", 20, lambda: bomb(player, "bad-input-lz4"))
+    grown(node, "36 ... not compressed any more", 20, lambda: bomb(player, "bad-input-plain", 10))
     grown(node, "55 a client that reads nothing", 40, lambda: never_reads(port))
     slow_frame(port)
     flood(node)

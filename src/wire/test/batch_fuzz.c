@@ -60,18 +60,17 @@ static void check_accepted(struct codec_pool *pool, const struct batch_verdict *
     int64_t count = read_all(pool, verdict->bytes, &verdict->header, &fault);
     ALWAYS(fault == CODEC_FINE, "an accepted batch does not read");
     ALWAYS(count == verdict->header.record_count, "an accepted batch has another count");
-    struct batch_builder builder;
-    batch_builder_init(&builder);
     struct batch_rebuild_options options = {.codec = CODEC_LZ4,
                                             .level = CODEC_LEVEL_DEFAULT,
-                                            .size_max = INT32_MAX};
-    const char *text;
-    struct slice again = batch_rebuild(&builder, pool, verdict->bytes, &options, &text);
-    ALWAYS(text == NULL, "an accepted batch is not encoded again: %s", text);
+                                            .size_max = INT32_MAX,
+                                            .records_size = verdict->records_size};
+    struct batch_rebuilt made = batch_rebuild(pool, verdict->bytes, &options);
+    ALWAYS(made.text == NULL, "an accepted batch is not encoded again: %s", made.text);
+    struct slice again = slice_of(made.bytes, made.size);
     struct batch_header header;
     ALWAYS(batch_parse(again, &header) == BATCH_OK, "a built batch does not parse");
     ALWAYS(read_all(pool, again, &header, &fault) == count, "a built batch lost records");
-    batch_builder_fini(&builder);
+    free(made.bytes);
 }
 
 static void run(struct codec_pool *pool, struct slice bytes, uint8_t choice)
