@@ -29,12 +29,18 @@ static struct prng *prng_of(struct sim_reader *reader)
     return &reader->channel.client->prng;
 }
 
+/* All partitions are named again: whether the broker got the last request is not known. */
+static void tell_again(struct sim_reader *reader)
+{
+    for (int p = 0; p < SIM_PARTITIONS_MAX; p++)
+        reader->told[p] = -1;
+}
+
 static void forget_session(struct sim_reader *reader)
 {
     reader->session_id = 0;
     reader->session_epoch = 0;
-    for (int p = 0; p < SIM_PARTITIONS_MAX; p++)
-        reader->told[p] = -1;
+    tell_again(reader);
 }
 
 /* ---- offsets ---- */
@@ -186,6 +192,8 @@ static void on_fetched(struct sim_request *call, const void *response)
     if (answer == NULL) {
         if (prng_chance(prng_of(reader), 1, 2))
             forget_session(reader);
+        else
+            tell_again(reader);
         return;
     }
     reader->fetches++;
