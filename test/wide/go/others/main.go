@@ -32,7 +32,7 @@ func recordOf(number int) record {
 		made.value = bytes.Repeat([]byte(fmt.Sprintf("value %d ", number)), number%7+1)
 	}
 	if number%4 == 0 {
-		made.headers = []header{{"a", []byte(strconv.Itoa(number))}, {"b", []byte{}}, {"a", []byte{0, 255}}}
+		made.headers = []header{{"a", []byte(strconv.Itoa(number))}, {"a", []byte{0, 255}}, {"b", []byte{}}}
 	}
 	return made
 }
