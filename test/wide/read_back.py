@@ -8,6 +8,7 @@ something in it failed, which it says in lines of its own. 77: confluent-kafka i
 import pathlib
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from node import Node  # noqa: E402
@@ -18,6 +19,22 @@ try:
 except ImportError as missing:
     print(f"{missing}: apt-get install python3-confluent-kafka")
     sys.exit(77)
+
+COMMAND_SECONDS = 300
+
+
+def run_command(words):
+    """Its code, not 0 where it had to be ended, and its lines, which are passed on."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
+        ending = threading.Timer(COMMAND_SECONDS, running.kill)
+        ending.start()
+        lines = []
+        for line in running.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+        code = running.wait()
+        ending.cancel()
+    return code, lines
 
 
 def check_all(node, lines, count):
@@ -38,14 +55,11 @@ def main():
     count, command = int(sys.argv[1]), sys.argv[2:]
     node = Node()
     try:
-        done = subprocess.run([*command, node.address, str(count)], stdout=subprocess.PIPE,
-                              text=True, check=False, timeout=600)
-        print(done.stdout, end="")
-        lines = done.stdout.splitlines()
+        code, lines = run_command([*command, node.address, str(count)])
         passed, failed = check_all(node, lines, count)
         passed += sum(line.startswith("ok: ") for line in lines)
         failed += sum(line.startswith("FAILED: ") for line in lines)
-        if done.returncode != 0 or node.stop() != 0 or passed == 0 or failed:
+        if code != 0 or node.stop() != 0 or passed == 0 or failed:
             print(node.log()[-3000:])
             failed = failed or 1
     finally:
