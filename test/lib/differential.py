@@ -69,7 +69,8 @@ class Player:
         while True:
             answer = self.ask(told["api"], version, told["body"])
             busy = told.get("retry") and not RETRIED.isdisjoint(error_codes(answer))
-            if not busy or time.monotonic() > deadline:
+            awaited = "until" not in told or told["until"] in error_codes(answer)
+            if (awaited and not busy) or time.monotonic() > deadline:
                 return answer
             time.sleep(0.02)
 

@@ -2,7 +2,7 @@
 """kill -9 under loads of other shapes than test/suite/crash.py: many partitions, every codec, producers that
 are idempotent and that are not, segments that roll all the time, topics that come and go meanwhile.
 After every restart everything acknowledged so far is read and compared: it is there, at the offset that was
-acknowledged, once where the producer is idempotent, in order for each. --kills N (6) for each shape.
+acknowledged, once where the producer is idempotent, in order for each. --kills N (3) for each shape.
 """
 
 import argparse
@@ -208,7 +208,7 @@ def run_shape(name, shape, kills, chance):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=6)
+    parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     options = parser.parse_args()
