@@ -265,7 +265,7 @@ void log_check(const struct log *log)
     for (struct hash_node *node = hash_table_next(&log->producers.table, NULL); node != NULL;
          node = hash_table_next(&log->producers.table, node)) {
         const struct producer *producer = CONTAINER_OF(node, struct producer, node);
-        int count = producer->batch_count;
+        int8_t count = producer->batch_count;
         ALWAYS(count == 0 || producer->batches[count - 1].last_offset < log->end_offset,
                "L5: %s knows a batch of %lld that it does not hold", log->name,
                (long long)producer->id);
