@@ -23,7 +23,7 @@ static void config_free(struct meta_object *object)
 }
 
 /* With a reference to values; NULL when memory is out. */
-static struct meta_config *config_new(int8_t type, struct slice name, struct pmap values)
+static struct config_object *config_new(int8_t type, struct slice name, struct pmap values)
 {
     struct config_object *self = calloc(1, sizeof *self + name.size);
     if (self == NULL)
@@ -36,12 +36,13 @@ static struct meta_config *config_new(int8_t type, struct slice name, struct pma
         .name = slice_of(self->name, name.size),
         .values = pmap_ref(values),
     };
-    return &self->config;
+    return self;
 }
 
-/* Takes the reference to config. */
-static bool put_config(struct meta_image *image, struct meta_config *config)
+/* Takes the reference. */
+static bool put_config(struct meta_image *image, struct config_object *self)
 {
+    struct meta_config *config = &self->config;
     uint8_t buffer[META_CONFIG_KEY_MAX];
     struct slice key = meta_config_key(config->type, config->name, buffer);
     if (config->values.count > 0)
@@ -75,13 +76,13 @@ static bool settle_topic(struct meta_image *image, struct slice topic)
     const struct meta_config *own = meta_config_find(image, META_CONFIG_TOPIC, topic);
     if (own == NULL)
         return true;
-    struct meta_config *settled = config_new(META_CONFIG_TOPIC, topic, own->values);
+    struct config_object *settled = config_new(META_CONFIG_TOPIC, topic, own->values);
     if (settled == NULL)
         return false;
     struct config_pair room[META_OVERRIDES_MAX];
     struct config_pairs pairs = meta_config_pairs(own, room);
-    settled->topic = image->topic_defaults;
-    topic_config_override(&pairs, &settled->topic);
+    settled->config.topic = image->topic_defaults;
+    topic_config_override(&pairs, &settled->config.topic);
     return put_config(image, settled);
 }
 
@@ -117,18 +118,18 @@ const char *meta_apply_config(struct meta_image *image, const struct meta_applie
     struct slice name = record->resource_name;
     const struct meta_config *before = meta_config_find(image, record->resource_type, name);
     struct pmap none = pmap_empty(&meta_objects);
-    struct meta_config *config =
+    struct config_object *self =
         config_new(record->resource_type, name, before != NULL ? before->values : none);
-    if (config == NULL)
+    if (self == NULL)
         return NO_MEMORY;
-    bool fine = slice_is_null(record->value)
-                    ? pmap_remove(&config->values, record->name)
-                    : put_text(&config->values, record->name, record->value);
+    struct pmap *values = &self->config.values;
+    bool fine = slice_is_null(record->value) ? pmap_remove(values, record->name)
+                                             : put_text(values, record->name, record->value);
     if (!fine) {
-        meta_objects.unref(config);
+        meta_objects.unref(&self->config);
         return NO_MEMORY;
     }
-    fine = put_config(image, config);
+    fine = put_config(image, self);
     if (fine && record->resource_type == META_CONFIG_TOPIC)
         fine = settle_topic(image, name);
     else if (fine && record->resource_type == META_CONFIG_BROKER &&
