@@ -339,7 +339,8 @@ static void go_slow(struct produce_part *part)
     role_now_on_shard();
     part->produce->jobs++;
     arena_init(&part->job_arena, JOB_ARENA_BYTES);
-    part->job = (struct shard_job){.run = slow_run, .on_done = slow_done};
+    part->job = (struct shard_job){
+        .run = slow_run, .on_done = slow_done, .lane = SHARD_LANE_DATA};
     shard_submit(part->produce->request->here->shard, &part->job);
 }
 

@@ -181,7 +181,8 @@ void log_find_submit(struct log *log, struct log_find *find)
     find->start_offset = log->start_offset;
     if (find->kind == LOG_FIND_MAX_TIMESTAMP)
         find->timestamp = largest_timestamp(log);
-    find->job = (struct shard_job){.run = find_run, .on_done = find_done};
+    find->job = (struct shard_job){
+        .run = find_run, .on_done = find_done, .lane = SHARD_LANE_DATA};
     int error = log->offline ? -EIO : take_files(log, find);
     find->err = error < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
     bool nothing = find->file_count == 0 || error < 0 ||

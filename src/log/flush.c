@@ -222,7 +222,7 @@ static void refuse_waiting(struct log *log)
 static void report_idle(struct log *log)
 {
     void (*on_idle)(void *) = log->on_idle;
-    if (on_idle == NULL || !list_is_empty(&log->appends))
+    if (on_idle == NULL || !list_is_empty(&log->appends) || log->write_job != NULL)
         return;
     log->on_idle = NULL;
     on_idle(log->on_idle_context);

@@ -235,8 +235,10 @@ void log_attach(struct log *log, struct shard *shard, struct log_files *files)
 
 void log_detach(struct log *log)
 {
-    ALWAYS(list_is_empty(&log->appends) && list_is_empty(&log->flushes) && log->flush_job == NULL,
+    ALWAYS(list_is_empty(&log->appends) && log->write_job == NULL &&
+               list_is_empty(&log->flushes) && log->flush_job == NULL,
            "%s is still at work", log->name);
+    shard_chore_cancel(&log->write); /* it would find nothing to write */
     for (int i = 0; i < log->segment_count; i++) {
         log->segments[i]->handle = log_handle_move(log->segments[i]->handle, NULL);
         log->offline = log->offline || log->segments[i]->handle == NULL; /* nothing is stored */
@@ -266,7 +268,8 @@ void log_check(const struct log *log)
          node = hash_table_next(&log->producers.table, node)) {
         const struct producer *producer = CONTAINER_OF(node, struct producer, node);
         int8_t count = producer->batch_count;
-        ALWAYS(count == 0 || producer->batches[count - 1].last_offset < log->end_offset,
+        ALWAYS(count == 0 || log->write_job != NULL ||
+                   producer->batches[count - 1].last_offset < log->end_offset,
                "L5: %s knows a batch of %lld that it does not hold", log->name,
                (long long)producer->id);
     }

@@ -6,7 +6,8 @@
  *  L3  end_offset is the last appended batch's last offset plus one; bytes at or behind
  *      active->size are not part of the log and are cut when a write failed.
  *  L4  recovery_point <= end_offset; everything below it was synced by a call that succeeded.
- *  L5  producer state covers exactly the batches below end_offset.
+ *  L5  producer state covers exactly the batches below end_offset, and those of the write that a
+ *      worker is at; what it says is acted on when there is none.
  *  L6  an append is answered only after its bytes are in the file (page cache), one with a flush
  *      mode only after an fdatasync that began later succeeded.
  *  L7  offline is for good: nothing is appended, flushed or answered positively after. */
@@ -81,6 +82,8 @@ struct log {
 
     struct list appends; /* submitted, not written */
     struct shard_chore write;
+    struct log_write *write_job; /* the write that a worker is at, or NULL */
+    int64_t inline_max;          /* bytes that the shard writes itself: LOG_WRITE_INLINE_MAX */
 
     struct list flushes;             /* wait for the next fdatasync */
     struct log_flush_job *flush_job; /* the one under way, or NULL */

@@ -3,6 +3,7 @@
  * checked or, above the recovery point, walked through; the last one resumed after a clean stop or
  * walked through; then what is derived from batches. Never on a shard. */
 #include "log/log_int.h"
+#include "log/write.h"
 
 #include "base/always.h"
 #include "sys/dir.h"
@@ -196,6 +197,7 @@ static struct log *log_new(const struct log_options *options)
     log->recovery_point = options->clean ? INT64_MAX : options->recovery_point;
     log->recovered_from = INT64_MAX;
     list_init(&log->appends);
+    log->inline_max = LOG_WRITE_INLINE_MAX;
     list_init(&log->flushes);
     list_init(&log->sealed);
     shard_chore_init(&log->write, log_write_chore);

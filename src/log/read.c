@@ -186,7 +186,8 @@ static int read_ahead(struct log *log, struct log_read *read, int at)
     read->range = (struct log_range){
         .handle = segment->handle, .position = from, .size = READ_AHEAD_SIZE};
     read->segment_base = segment->base_offset;
-    read->job = (struct shard_job){.run = read_ahead_run, .on_done = read_ahead_done};
+    read->job = (struct shard_job){
+        .run = read_ahead_run, .on_done = read_ahead_done, .lane = SHARD_LANE_DATA};
     shard_submit(log->shard, &read->job);
     return 0;
 }

@@ -106,7 +106,7 @@ void shard_chore_cancel(struct shard_chore *chore)
 void shard_submit(struct shard *shard, struct shard_job *job)
 {
     job->owner = shard;
-    list_add_tail(&shard->jobs, &job->link);
+    list_add_tail(&shard->jobs[job->lane], &job->link);
 }
 
 static void run_chores(struct shard *shard, struct list *chores)
@@ -143,8 +143,9 @@ static void flush_phase(struct shard *shard)
     run_chores(shard, &shard->flushes);
     if (shard->has_mail_out)
         shard_send_mail(shard);
-    if (!list_is_empty(&shard->jobs))
-        workers_submit(shard->set->workers, &shard->jobs);
+    for (int i = 0; i < SHARD_LANE_COUNT; i++)
+        if (!list_is_empty(&shard->jobs[i]))
+            workers_submit(shard->set->workers[i], &shard->jobs[i]);
 }
 
 /* ---- the turn ---- */
@@ -188,8 +189,8 @@ bool shard_turn(void *arg)
     shard_timers_tick(&shard->timers, shard, shard_now_ms(shard));
     run_phase(shard);
     flush_phase(shard);
-    if (shard->stopping)
-        workers_leave(shard->set->workers);
+    for (int i = 0; i < SHARD_LANE_COUNT && shard->stopping; i++)
+        workers_leave(shard->set->workers[i]);
     return !shard->stopping;
 }
 

@@ -19,7 +19,8 @@ static int shard_init(struct shard *shard, struct shard_set *set, int index, uin
     list_init(&shard->letters);
     list_init(&shard->chores);
     list_init(&shard->flushes);
-    list_init(&shard->jobs);
+    for (int i = 0; i < SHARD_LANE_COUNT; i++)
+        list_init(&shard->jobs[i]);
     shard->watches.first_free = UINT32_MAX;
     prng_init(&shard->prng, hash_u64(seed + (uint64_t)index));
     shard->now_ns = sys_mono_ns();
@@ -53,8 +54,8 @@ int shard_set_new(const struct shard_set_options *options, struct shard_set **re
     size_t routes = (size_t)total * (size_t)total;
     set->outboxes = (struct mailbox_batch *)calloc(routes, sizeof *set->outboxes);
     int result = set->outboxes == NULL ? -ENOMEM : 0;
-    if (result == 0)
-        result = workers_new(options->worker_count, total, &set->workers);
+    for (int i = 0; i < SHARD_LANE_COUNT && result == 0; i++)
+        result = workers_new(options->worker_count, total, &set->workers[i]);
     for (int i = 0; i < total && result == 0; i++)
         result = shard_init(&set->shards[i], set, i, options->seed);
     if (result != 0) {
@@ -71,7 +72,8 @@ void shard_set_free(struct shard_set *set)
         return;
     for (int i = 0; i < set->total_count; i++)
         shard_fini(&set->shards[i]);
-    workers_free(set->workers);
+    for (int i = 0; i < SHARD_LANE_COUNT; i++)
+        workers_free(set->workers[i]);
     free(set->outboxes);
     free(set->tasks);
     free(set);
@@ -114,7 +116,7 @@ static void shard_tasks(struct shard_set *set)
 
 static size_t task_count(const struct shard_set *set)
 {
-    return (size_t)set->total_count + (size_t)set->worker_count;
+    return (size_t)set->total_count + (size_t)set->worker_count * SHARD_LANE_COUNT;
 }
 
 int shard_set_start(struct shard_set *set)
@@ -124,7 +126,11 @@ int shard_set_start(struct shard_set *set)
     if (set->tasks == NULL)
         return -ENOMEM;
     shard_tasks(set);
-    workers_tasks(set->workers, set->tasks + set->total_count);
+    static const char *const names[] = {"upkeep", "data"};
+    _Static_assert(COUNT_OF(names) == SHARD_LANE_COUNT, "a name for each lane");
+    for (int i = 0; i < SHARD_LANE_COUNT; i++)
+        workers_tasks(set->workers[i], names[i],
+                      set->tasks + set->total_count + (ptrdiff_t)i * set->worker_count);
     int result = sys_tasks_start(set->tasks, task_count(set));
     if (result != 0) {
         free(set->tasks);

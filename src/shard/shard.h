@@ -107,6 +107,14 @@ void *shard_context(const struct shard *);
 
 /* ---- blocking work ---- */
 
+/* Two kinds of workers, each as many as worker_count, so that what a client waits for does not
+ * stand behind a sync that takes seconds. */
+enum shard_lane {
+    SHARD_LANE_UPKEEP, /* syncs, recovery, deletes */
+    SHARD_LANE_DATA,   /* reading, writing and converting what a request is about */
+    SHARD_LANE_COUNT,
+};
+
 struct shard_job;
 /* On a worker's thread: may block; touches only what travels in the job. */
 typedef void (*shard_job_run_fn)(struct shard_job *);
@@ -118,12 +126,13 @@ struct shard_job {
     shard_job_run_fn run;
     shard_job_done_fn on_done;
     struct shard *owner;
-    void *queue;               /* jobs with the same non-NULL queue run one at a time, in order */
+    enum shard_lane lane;
+    void *queue; /* of a lane, jobs with the same non-NULL queue run one at a time, in order */
     struct shard_message done; /* the job's way back; shard's own */
 };
 
 /* Queues it for the workers: handed over at the end of this turn, with all others of the turn. Set
- * run, on_done and queue before; the rest is filled in. */
+ * run, on_done, lane and queue before; the rest is filled in. */
 void shard_submit(struct shard *, struct shard_job *) ON(on_shard);
 
 /* ---- the set ---- */
@@ -131,7 +140,7 @@ void shard_submit(struct shard *, struct shard_job *) ON(on_shard);
 struct shard_set_options {
     int shard_count; /* data shards: index 0 .. shard_count - 1 */
     bool controller; /* one more shard, index shard_count, for the metadata quorum */
-    int worker_count;
+    int worker_count; /* of each lane */
     uint64_t seed;
 };
 

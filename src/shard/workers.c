@@ -132,11 +132,11 @@ static bool worker_turn(void *arg)
     return true;
 }
 
-void workers_tasks(struct workers *pool, struct sys_task *tasks)
+void workers_tasks(struct workers *pool, const char *name, struct sys_task *tasks)
 {
     for (int i = 0; i < pool->worker_count; i++) {
         tasks[i] = (struct sys_task){.turn = worker_turn, .arg = &pool->workers[i]};
-        (void)snprintf(tasks[i].name, sizeof tasks[i].name, "worker-%d", i % 1000);
+        (void)snprintf(tasks[i].name, sizeof tasks[i].name, "%s-%d", name, i % 1000);
     }
 }
 

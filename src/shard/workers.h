@@ -10,8 +10,8 @@ struct workers;
 /* user_count: shards that may submit; the workers end when each has left and no job waits. */
 MUST_USE int workers_new(int worker_count, int user_count, struct workers **ret_workers);
 void workers_free(struct workers *);
-/* Describes the threads to start; tasks has room for worker_count. */
-void workers_tasks(struct workers *, struct sys_task *tasks);
+/* Describes the threads to start, called "name-0" and so on; tasks has room for worker_count. */
+void workers_tasks(struct workers *, const char *name, struct sys_task *tasks);
 /* Queues all jobs of the list (linked by link), which is empty after. */
 void workers_submit(struct workers *, struct list *jobs);
 /* One submitting shard ends. */

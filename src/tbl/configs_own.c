@@ -6,7 +6,8 @@ const struct config_row tbl_configs_own[] = {
     {OWN("ottla.shards", INT, "1"), BETWEEN(1, 64), HONOURED,
      .doc = "Threads that serve connections and partitions; a partition belongs to one of them."},
     {OWN("ottla.workers", INT, "2"), BETWEEN(1, 64), HONOURED,
-     .doc = "Threads for what may wait on a disk: syncs, cold reads, recovery, deletes."},
+     .doc = "Threads for what may wait on a disk: so many for upkeep (syncs, recovery, deletes) "
+            "and as many for data (cold reads, large writes, conversions)."},
     {OWN("ottla.metrics.listener", STRING, "127.0.0.1:9464"), HONOURED,
      .doc = "Address of /metrics and /healthz, as host:port; empty: none."},
     {OWN("ottla.memory.request.bytes", LONG, "268435456"), AT_LEAST(1048576), HONOURED,

@@ -119,8 +119,8 @@ def topics():
         check("transaction.max.timeout.ms", late["errorCode"] == 50)
         tasks = pathlib.Path(f"/proc/{place.node.process.pid}/task").iterdir()
         names = [(task / "comm").read_text().strip() for task in tasks]
-        workers = sum(name.startswith("worker") for name in names)
-        check(f"ottla.workers=5: {names}", workers == 5)
+        workers = [sum(name.startswith(lane) for name in names) for lane in ("upkeep-", "data-")]
+        check(f"ottla.workers=5: {names}", workers == [5, 5])
 
 
 INTERNAL = {"__consumer_offsets": ("offsets.topic", 3, 2_000_000),

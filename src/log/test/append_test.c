@@ -1,8 +1,8 @@
 /* Appending several batches in one turn: their order, what is a duplicate of what, and when a new
- * segment begins. */
+ * segment begins; written by the shard, and all of it once more by workers. */
 #include "log/test/log_kit.h"
 
-#include "log/log_int.h"
+#include "log/write.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,9 +27,19 @@ static struct log_kit_batch sent(int16_t epoch, int32_t sequence)
     return batch;
 }
 
-static struct log_kit *opened(void)
+static bool by_worker;
+
+static struct log_kit *new_kit(void)
 {
     struct log_kit *kit = log_kit_new();
+    if (by_worker)
+        log_kit_write_by_worker(kit);
+    return kit;
+}
+
+static struct log_kit *opened(void)
+{
+    struct log_kit *kit = new_kit();
     assert_int_equal(log_kit_open(kit, fresh, NULL), ERR_NONE);
     return kit;
 }
@@ -90,7 +100,7 @@ static void append_at(struct log_kit *kit, int64_t timestamp)
 static void a_segment_ends_by_its_batches_time(void **state)
 {
     (void)state;
-    struct log_kit *kit = log_kit_new();
+    struct log_kit *kit = new_kit();
     log_kit_config(kit)->segment_ms = 1000;
     assert_int_equal(log_kit_open(kit, fresh, NULL), ERR_NONE);
     append_at(kit, 5000);
@@ -109,7 +119,7 @@ static void a_segment_ends_by_its_batches_time(void **state)
 static void a_segment_ends_when_its_index_is_full(void **state)
 {
     (void)state;
-    struct log_kit *kit = log_kit_new();
+    struct log_kit *kit = new_kit();
     log_kit_config(kit)->segment_index_bytes = 5 * TIME_INDEX_ENTRY_SIZE;
     log_kit_config(kit)->index_interval_bytes = 1;
     assert_int_equal(log_kit_open(kit, fresh, NULL), ERR_NONE);
@@ -148,6 +158,47 @@ static void epochs_are_noted(void **state)
     log_kit_free(kit);
 }
 
+/* A write of its own for what is large, and what comes behind it waits: also a duplicate of it. */
+static void large_and_small_keep_their_order(void **state)
+{
+    (void)state;
+    struct log_kit *kit = opened();
+    struct log_kit_batch batches[6];
+    struct log_kit_appended appended[COUNT_OF(batches)];
+    for (int32_t i = 0; i < 5; i++) {
+        batches[i] = sent(0, i);
+        batches[i].value_size = i % 2 == 0 ? 2 * LOG_WRITE_INLINE_MAX : 10;
+    }
+    batches[5] = batches[4];
+    log_kit_append_all(kit, batches, COUNT_OF(batches), appended);
+    for (int i = 0; i < 5; i++) {
+        struct log_kit_bytes bytes = log_kit_read(kit, i, 1);
+        struct batch_header header;
+        assert_int_equal(appended[i].base_offset, i);
+        assert_int_equal(batch_parse(slice_of(bytes.data, bytes.size), &header), BATCH_OK);
+        assert_true(batch_crc_ok(slice_of(bytes.data, bytes.size)));
+        assert_int_equal(header.base_offset, i);
+        free(bytes.data);
+    }
+    assert_true(appended[5].duplicate);
+    assert_int_equal(appended[5].base_offset, 4);
+    log_kit_free(kit);
+}
+
+static void a_stop_waits_for_a_write(void **state)
+{
+    (void)state;
+    struct log_kit *kit = opened();
+    struct log_kit_batch batch = plain(1);
+    batch.value_size = 2 * LOG_WRITE_INLINE_MAX;
+    assert_int_equal(log_kit_append_and_close(kit, &batch).err, ERR_NONE);
+    struct log_recovery recovery;
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.clean = true}, &recovery), ERR_NONE);
+    assert_int_equal(recovery.cut_bytes, 0);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 1);
+    log_kit_free(kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +207,10 @@ int main(void)
         cmocka_unit_test(a_segment_ends_by_its_batches_time),
         cmocka_unit_test(a_segment_ends_when_its_index_is_full),
         cmocka_unit_test(epochs_are_noted),
+        cmocka_unit_test(large_and_small_keep_their_order),
+        cmocka_unit_test(a_stop_waits_for_a_write),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("the shard writes", tests, NULL, NULL);
+    by_worker = true;
+    return failed + cmocka_run_group_tests_name("workers write", tests, NULL, NULL);
 }

@@ -43,9 +43,14 @@ const char *__lsan_default_suppressions(void)
     return "leak:sim_run_inside\n";
 }
 
+/* Who writes: the shard or a worker. */
+static bool by_worker;
+
 static struct log_kit *kit_of(void)
 {
     struct log_kit *kit = log_kit_new_at(PATH);
+    if (by_worker)
+        log_kit_write_by_worker(kit);
     struct topic_config *config = log_kit_config(kit);
     config->segment_bytes = 1500;
     config->index_interval_bytes = 200;
@@ -248,5 +253,7 @@ int main(void)
         cmocka_unit_test(any_change_may_fail),
         cmocka_unit_test(any_change_may_be_the_last_before_a_cut),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("the shard writes", tests, NULL, NULL);
+    by_worker = true;
+    return failed + cmocka_run_group_tests_name("workers write", tests, NULL, NULL);
 }

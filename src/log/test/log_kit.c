@@ -26,6 +26,8 @@ struct log_kit {
     struct sys_park *park;
     struct topic_config config;
     struct log *log;
+    bool writes_by_worker;
+    bool closes; /* the call ends when the log is idle */
     struct log_files files;
     struct batch_builder builder;
     struct shard_message message;
@@ -117,6 +119,11 @@ void log_kit_free(struct log_kit *kit)
     free(kit);
 }
 
+void log_kit_write_by_worker(struct log_kit *kit)
+{
+    kit->writes_by_worker = true;
+}
+
 int log_kit_dir(const struct log_kit *kit)
 {
     return kit->dir_fd;
@@ -138,6 +145,8 @@ static void attach(struct log_kit *kit)
 {
     role_now_on_shard();
     log_attach(kit->log, shard_set_at(kit->set, 0), &kit->files);
+    if (kit->writes_by_worker)
+        kit->log->inline_max = 0;
     log_check(kit->log);
     finish(kit);
 }
@@ -208,7 +217,7 @@ static void on_appended(struct log_append *append)
     const struct one *one = CONTAINER_OF(append, const struct one, append);
     struct log_kit *kit = one->kit;
     ALWAYS(one == &kit->appends[kit->appended], "appends complete in their order");
-    if (++kit->appended < kit->append_count)
+    if (++kit->appended < kit->append_count || kit->closes)
         return;
     log_check(kit->log);
     finish(kit);
@@ -248,6 +257,18 @@ static void make_batch(struct log_kit *kit, const struct log_kit_batch *batch,
     ALWAYS(batch_parse(slice_of(copy, bytes.size), &ret_append->header) == BATCH_OK, "a batch");
 }
 
+static void take_results(const struct log_kit *kit, struct log_kit_appended *ret_appended)
+{
+    for (int i = 0; i < kit->append_count; i++) {
+        const struct log_append *append = &kit->appends[i].append;
+        free(append->bytes);
+        ret_appended[i] = (struct log_kit_appended){.err = append->err,
+                                                    .base_offset = append->base_offset,
+                                                    .last_offset = append->last_offset,
+                                                    .duplicate = append->duplicate};
+    }
+}
+
 void log_kit_append_all(struct log_kit *kit, const struct log_kit_batch *batches, int count,
                         struct log_kit_appended *ret_appended)
 {
@@ -259,20 +280,38 @@ void log_kit_append_all(struct log_kit *kit, const struct log_kit_batch *batches
     kit->append_count = count;
     kit->appended = 0;
     on_the_shard(kit, append_all);
-    for (int i = 0; i < count; i++) {
-        const struct log_append *append = &kit->appends[i].append;
-        free(append->bytes);
-        ret_appended[i] = (struct log_kit_appended){.err = append->err,
-                                                    .base_offset = append->base_offset,
-                                                    .last_offset = append->last_offset,
-                                                    .duplicate = append->duplicate};
-    }
+    take_results(kit, ret_appended);
 }
 
 struct log_kit_appended log_kit_append(struct log_kit *kit, const struct log_kit_batch *batch)
 {
     struct log_kit_appended appended;
     log_kit_append_all(kit, batch, 1, &appended);
+    return appended;
+}
+
+static void append_and_detach(struct log_kit *kit)
+{
+    role_now_on_shard();
+    append_all(kit);
+    detach(kit);
+}
+
+struct log_kit_appended log_kit_append_and_close(struct log_kit *kit,
+                                                 const struct log_kit_batch *batch)
+{
+    struct log_kit_appended appended;
+    kit->appends[0].kit = kit;
+    make_batch(kit, batch, &kit->appends[0].append);
+    kit->append_count = 1;
+    kit->appended = 0;
+    kit->closes = true;
+    on_the_shard(kit, append_and_detach);
+    take_results(kit, &appended);
+    ALWAYS(kit->appended == 1, "it is idle once what was submitted is done");
+    kit->closes = false;
+    ALWAYS(log_close(kit->log, true) == 0, "the log closes");
+    kit->log = NULL;
     return appended;
 }
 

@@ -14,6 +14,8 @@ struct log_kit *log_kit_new(void);
 struct log_kit *log_kit_new_at(const char *path);
 /* Ends all and removes the directory. */
 void log_kit_free(struct log_kit *);
+/* Of the logs that are opened from then on, workers do every write, not only large ones. */
+void log_kit_write_by_worker(struct log_kit *);
 int log_kit_dir(const struct log_kit *);
 struct topic_config *log_kit_config(struct log_kit *);
 struct log *log_kit_log(const struct log_kit *);
@@ -51,6 +53,8 @@ struct log_kit_appended log_kit_append(struct log_kit *, const struct log_kit_ba
 #define LOG_KIT_MANY 160
 void log_kit_append_all(struct log_kit *, const struct log_kit_batch *, int count,
                         struct log_kit_appended *ret_appended);
+/* One that is not done yet when the stop begins. */
+struct log_kit_appended log_kit_append_and_close(struct log_kit *, const struct log_kit_batch *);
 enum err log_kit_flush(struct log_kit *);
 
 /* Bytes of the range that starts with the batch of the offset, heap memory; size 0: nothing

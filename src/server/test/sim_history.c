@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define ID_SIZE ((size_t)16)
-#define VALUE_SIZE_MAX ((size_t)48 * 1024)
+#define VALUE_SIZE_MAX ((size_t)300 * 1024) /* more than a shard writes itself */
 #define KEY_SIZE ((size_t)12)
 
 void sim_history_init(struct sim_history *history, uint64_t seed)
@@ -57,10 +57,12 @@ static struct record_header headers[SIM_HEADERS_MAX];
 
 static size_t value_size(struct prng *prng)
 {
-    uint64_t kind = prng_below(prng, 64);
+    uint64_t kind = prng_below(prng, 128);
     if (kind == 0)
         return ID_SIZE + prng_below(prng, VALUE_SIZE_MAX - ID_SIZE);
-    return ID_SIZE + prng_below(prng, kind < 8 ? 3000 : 100);
+    if (kind == 1)
+        return ID_SIZE + prng_below(prng, 48000);
+    return ID_SIZE + prng_below(prng, kind < 16 ? 3000 : 100);
 }
 
 /* The record that the id stands for, but for its timestamp. */

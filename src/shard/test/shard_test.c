@@ -430,6 +430,60 @@ static void queues_are_kept_apart(void **state)
     }
 }
 
+/* ---- data does not wait for upkeep ---- */
+
+static struct {
+    struct shard_message begin;
+    struct shard_job upkeep;
+    struct shard_job data;
+    _Atomic bool data_has_run;
+    int done;
+} lanes;
+
+static void upkeep_run(struct shard_job *job)
+{
+    (void)job;
+    while (!atomic_load(&lanes.data_has_run)) {
+    }
+}
+
+static void data_run(struct shard_job *job)
+{
+    (void)job;
+    atomic_store(&lanes.data_has_run, true);
+}
+
+static void lanes_done(struct shard *here, struct shard_job *job)
+{
+    (void)job;
+    if (++lanes.done == 2)
+        shard_set_stop(shard_siblings(here));
+}
+
+static void lanes_begin(struct shard *here, struct shard_message *message)
+{
+    (void)message;
+    lanes.upkeep = (struct shard_job){
+        .run = upkeep_run, .on_done = lanes_done, .lane = SHARD_LANE_UPKEEP};
+    lanes.data = (struct shard_job){
+        .run = data_run, .on_done = lanes_done, .lane = SHARD_LANE_DATA};
+    shard_submit(here, &lanes.upkeep);
+    shard_submit(here, &lanes.data);
+}
+
+static const struct shard_route lanes_route = {.name = "begin", .run = {lanes_begin}};
+
+static void data_does_not_wait_for_upkeep(void **state)
+{
+    (void)state;
+    struct shard_set *set = new_set(1, 1);
+    assert_int_equal(shard_set_start(set), 0);
+    shard_post(shard_set_at(set, 0), &lanes.begin, &lanes_route);
+    shard_set_join(set);
+    assert_int_equal(lanes.done, 2);
+    shard_set_free(set);
+}
+
 /* ---- descriptors ---- */
 
 /* Two streams become readable in one batch of events. Whichever is first stops the other and
@@ -638,6 +692,7 @@ int main(void)
         cmocka_unit_test(everything_at_once),
         cmocka_unit_test(no_wake_up_is_lost),
         cmocka_unit_test(queues_are_kept_apart),
+        cmocka_unit_test(data_does_not_wait_for_upkeep),
         cmocka_unit_test(a_stale_event_reaches_nobody),
         cmocka_unit_test(descriptors_are_watched),
         cmocka_unit_test(buffers_are_counted),
