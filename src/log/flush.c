@@ -222,7 +222,8 @@ static void refuse_waiting(struct log *log)
 static void report_idle(struct log *log)
 {
     void (*on_idle)(void *) = log->on_idle;
-    if (on_idle == NULL || !list_is_empty(&log->appends) || log->write_job != NULL)
+    if (on_idle == NULL || !list_is_empty(&log->appends) || log->write_job != NULL ||
+        log->is_written_out)
         return;
     log->on_idle = NULL;
     on_idle(log->on_idle_context);

@@ -15,6 +15,7 @@ struct log_files {
     struct list idle; /* open, without references, least recently used first */
     int open_count;
     int open_max;
+    bool write_out_busy; /* one of them is being written out: log/write_out.c */
 };
 
 struct log_handle {

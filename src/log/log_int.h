@@ -25,6 +25,7 @@
 struct log_segment {
     int64_t base_offset;
     int64_t size;             /* bytes that are part of the log */
+    int64_t written_out;      /* of them, the disk was told to write so many */
     int64_t max_timestamp;    /* BATCH_NO_TIMESTAMP while empty */
     int64_t max_timestamp_offset;
     int64_t first_timestamp;  /* of its first batch: time to roll; BATCH_NO_TIMESTAMP: none */
@@ -84,6 +85,8 @@ struct log {
     struct shard_chore write;
     struct log_write *write_job; /* the write that a worker is at, or NULL */
     int64_t inline_max;          /* bytes that the shard writes itself: LOG_WRITE_INLINE_MAX */
+
+    bool is_written_out;         /* a worker is at it: write_out.c */
 
     struct list flushes;             /* wait for the next fdatasync */
     struct log_flush_job *flush_job; /* the one under way, or NULL */
@@ -146,6 +149,9 @@ MUST_USE int log_epochs_store(struct log *) NOT_ON(on_shard);
 
 /* Asserts what of the invariants can be seen in memory; for tests, after each step. */
 void log_check(const struct log *);
+
+/* write_out.c: lets the disk begin with what was appended, when that is much. */
+void log_write_out(struct log *) ON(on_shard);
 
 /* append.c: writes what was submitted. */
 void log_write_chore(struct shard *, struct shard_chore *);

@@ -114,6 +114,7 @@ static void settle(struct log_write *write)
     struct log *log = write->log;
     if (write->error == 0) {
         note_written(write);
+        log_write_out(log);
     } else {
         if (write->handle != NULL)
             cut_back(log, write->handle);

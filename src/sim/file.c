@@ -2,6 +2,8 @@
 #include "sys/file.h"
 
 #include "sim/sim_int.h"
+
+#include "base/always.h"
 #include "sys/dir.h"
 
 #include <errno.h>
@@ -208,8 +210,8 @@ int sys_file_sync(int fd)
 
 void sys_file_write_out(int fd, int64_t position, int64_t size)
 {
-    (void)fd; /* a hint: nothing is promised, nothing happens */
-    (void)position;
+    ALWAYS(file_at(fd) != NULL, "descriptor %d is no file", fd);
+    (void)position; /* a hint: nothing is promised, nothing happens */
     (void)size;
 }
 

@@ -185,6 +185,27 @@ static void large_and_small_keep_their_order(void **state)
     log_kit_free(kit);
 }
 
+/* In steps of at least 16 MB, the last of which a stop has to wait for. */
+static void the_disk_is_told_early(void **state)
+{
+    (void)state;
+    struct log_kit *kit = opened();
+    struct log_kit_batch batch = plain(1);
+    batch.value_size = 5 << 20;
+    int64_t told = 0;
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(log_kit_append(kit, &batch).err, ERR_NONE);
+        const struct log_segment *active = log_active(log_kit_log(kit));
+        int64_t before = told;
+        told = active->written_out;
+        assert_true(told == before || told - before >= 16 << 20);
+        assert_true(told <= active->size);
+    }
+    assert_true(told >= 16 << 20);
+    log_kit_close(kit);
+    log_kit_free(kit);
+}
+
 static void a_stop_waits_for_a_write(void **state)
 {
     (void)state;
@@ -208,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_segment_ends_when_its_index_is_full),
         cmocka_unit_test(epochs_are_noted),
         cmocka_unit_test(large_and_small_keep_their_order),
+        cmocka_unit_test(the_disk_is_told_early),
         cmocka_unit_test(a_stop_waits_for_a_write),
     };
     int failed = cmocka_run_group_tests_name("the shard writes", tests, NULL, NULL);
