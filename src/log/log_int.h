@@ -150,7 +150,7 @@ MUST_USE int log_epochs_store(struct log *) NOT_ON(on_shard);
 /* Asserts what of the invariants can be seen in memory; for tests, after each step. */
 void log_check(const struct log *);
 
-/* write_out.c: lets the disk begin with what was appended, when that is much. */
+/* write_out.c: after a large write, lets the disk begin with what was appended. */
 void log_write_out(struct log *) ON(on_shard);
 
 /* append.c: writes what was submitted. */

@@ -114,7 +114,6 @@ static void settle(struct log_write *write)
     struct log *log = write->log;
     if (write->error == 0) {
         note_written(write);
-        log_write_out(log);
     } else {
         if (write->handle != NULL)
             cut_back(log, write->handle);
@@ -151,6 +150,7 @@ static void written(struct shard *shard, struct shard_job *job)
     struct log_write *write = CONTAINER_OF(job, struct log_write, job);
     struct log *log = write->log;
     settle(write); /* the log is not idle yet, whatever those do who hear of it */
+    log_write_out(log);
     log->write_job = NULL;
     free(write);
     shard_flush_later(shard, &log->write);
