@@ -1,8 +1,9 @@
 /* Telling the disk early of what was appended by large writes. The kernel alone begins when a tenth
- * of all memory is dirty, and makes everybody who writes wait soon after; begun at once, the disk is
- * busy while there is room, and a later sync finds little left. Small writes are left to the kernel:
- * they fill memory slowly, and write-back takes time from the processors. (1 MB batches: p99 42 to
- * 30 ms, 5 % more of them; 16 KB batches would lose 10 %.) A hint: nothing counts as flushed by it.
+ * of all memory is dirty, and makes everybody who writes wait soon after; begun at once, the disk
+ * is busy while there is room, and a later sync finds little left. Small writes are left to the
+ * kernel: they fill memory slowly, and write-back takes time from the processors. (1 MB batches:
+ * p99 42 to 30 ms, 5 % more of them; 16 KB batches would lose 10 %.) A hint: nothing counts as
+ * flushed by it.
  * It may wait for the disk's queue, so a worker does it, for one log of a shard at a time: syncs
  * need the lane too. What a log appends meanwhile is taken together by its next one. */
 #include "log/log_int.h"
