@@ -35,7 +35,8 @@ static int ways_tried(void)
 }
 
 static const char checkpoint_setting[] = "log.flush.offset.checkpoint.interval.ms=100";
-static const char *const settings[] = {"log.roll.ms=30", "log.index.interval.bytes=0", NULL};
+static const char *const settings[] = {"log.roll.ms=30", "log.index.interval.bytes=0",
+                                       "message.max.bytes=8000000", NULL};
 
 static bool topics_are_there(void *context)
 {
@@ -168,6 +169,7 @@ static bool fail_at(uint64_t k, int way)
                   (unsigned long long)k, power_fails ? ", then a power cut" : "");
     sim_run_begin(&run, k, 1 + (int)(k % 3), settings);
     run.history.disk_fails = true;
+    run.history.large = k / WAYS % 2 == 0 ? 1 : 64; /* who writes: the shard or a worker */
     sim_fault_change(run.broker.machine, k, SIM_FAIL, error);
     live_with_fault();
     bool struck = sim_fault_struck(run.broker.machine);

@@ -234,6 +234,7 @@ static void change_topics(int round)
     char name[24];
     (void)snprintf(name, sizeof name, "more-%d", round);
     struct sim_topic *topic = sim_run_add_topic(&run, name, 1 + (int32_t)draw(2));
+    topic->syncs = draw(2) == 0; /* a setting: all shards look at all their partitions again */
     if (draw(2) == 0)
         sim_admin_look(&run.admin);
     sim_world_run_for(run.world, draw(20));
@@ -266,12 +267,15 @@ static uint64_t stormy_life(uint64_t seed)
     (void)snprintf(workers, sizeof workers, "ottla.workers=%d", 1 + (int)draw(3));
     const char *settings[] = {
         workers,
+        "message.max.bytes=8000000",
         draw(2) == 0 ? "log.roll.ms=300" : "log.roll.ms=100000",
         draw(2) == 0 ? "log.flush.offset.checkpoint.interval.ms=200" : "log.index.interval.bytes=0",
         draw(2) == 0 ? "metadata.log.max.record.bytes.between.snapshots=500" : NULL,
         NULL,
     };
     sim_run_begin(&run, seed, 1 + (int)draw(3), settings);
+    if (draw(2) == 0)
+        run.history.large = 24; /* nearly every batch is a worker's to write */
     sim_world_set_odds(run.world, &(struct sim_odds){.short_send = (uint16_t)draw(300),
                                                      .cold_read = (uint16_t)draw(300),
                                                      .reset = (uint16_t)draw(4)});

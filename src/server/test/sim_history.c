@@ -15,7 +15,7 @@
 
 void sim_history_init(struct sim_history *history, uint64_t seed)
 {
-    *history = (struct sim_history){.seed = seed};
+    *history = (struct sim_history){.seed = seed, .large = 1};
 }
 
 void sim_history_fini(struct sim_history *history)
@@ -55,14 +55,14 @@ static uint8_t value_bytes[VALUE_SIZE_MAX];
 static uint8_t key_bytes[KEY_SIZE];
 static struct record_header headers[SIM_HEADERS_MAX];
 
-static size_t value_size(struct prng *prng)
+static size_t value_size(const struct sim_history *history, struct prng *prng)
 {
     uint64_t kind = prng_below(prng, 128);
-    if (kind == 0)
+    if (kind < history->large)
         return ID_SIZE + prng_below(prng, VALUE_SIZE_MAX - ID_SIZE);
-    if (kind == 1)
+    if (kind == 127)
         return ID_SIZE + prng_below(prng, 48000);
-    return ID_SIZE + prng_below(prng, kind < 16 ? 3000 : 100);
+    return ID_SIZE + prng_below(prng, kind >= 112 ? 3000 : 100);
 }
 
 /* The record that the id stands for, but for its timestamp. */
@@ -73,7 +73,7 @@ static void compose(const struct sim_history *history, struct sim_record_id id,
     uint64_t place = (uint64_t)id.topic << 48 | (uint64_t)id.partition << 40 |
                      (uint64_t)id.writer << 32 | id.number;
     prng_init(&prng, hash_u64(history->seed ^ hash_u64(place)));
-    size_t size = value_size(&prng);
+    size_t size = value_size(history, &prng);
     store_i32(value_bytes, id.topic);
     store_i32(value_bytes + 4, id.partition);
     store_i32(value_bytes + 8, id.writer);

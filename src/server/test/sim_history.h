@@ -63,6 +63,7 @@ struct sim_history {
     struct sim_topic topics[SIM_TOPICS_MAX];
     uint32_t cuts;   /* power cuts so far */
     bool disk_fails; /* KAFKA_STORAGE_ERROR is a legal answer */
+    uint32_t large;  /* of 128 records so many may be larger than what a shard writes itself */
     uint64_t acked;  /* records, for the test's own curiosity */
     uint64_t seen;
 };
