@@ -55,14 +55,20 @@ static void append_finish(struct replica_append *append, enum err err)
     replica_end(replica);
 }
 
-void replica_wake_all(struct replica *replica)
+/* Who waits for the high watermark need not any more: it will not come, or not from here. */
+static void refuse_uncommitted(struct replica *replica, enum err err)
 {
     struct list now;
     list_init(&now);
     list_move_all(&replica->waiting_commit, &now);
     struct list *node;
     while ((node = list_take_first(&now)) != NULL)
-        append_finish(CONTAINER_OF(node, struct replica_append, link), ERR_NOT_LEADER_OR_FOLLOWER);
+        append_finish(CONTAINER_OF(node, struct replica_append, link), err);
+}
+
+void replica_wake_all(struct replica *replica)
+{
+    refuse_uncommitted(replica, ERR_NOT_LEADER_OR_FOLLOWER);
     replica_wake(&replica->waiting_open);
     replica_wake(&replica->waiting_data);
 }
@@ -100,9 +106,12 @@ static void raise_high_watermark(struct replica *replica, int64_t offset)
 
 void replica_lead(struct replica *replica, int32_t leader_epoch)
 {
+    bool leads_on = replica->state == REPLICA_LEADER;
     replica->state = REPLICA_LEADER;
     replica->leader_epoch = leader_epoch;
-    raise_high_watermark(replica, log_end_offset(replica->log));
+    /* What comes behind the high watermark of a leader may not be synced yet. */
+    if (!leads_on)
+        raise_high_watermark(replica, log_end_offset(replica->log));
 }
 
 /* ---- flushing by time ---- */
@@ -161,6 +170,7 @@ static void on_flushed(struct log_flush *flush)
     struct replica *replica = append->replica;
     replica->set->changes++;
     if (flush->err != ERR_NONE) {
+        refuse_uncommitted(replica, flush->err); /* duplicates of what was not synced */
         append_finish(append, flush->err);
         return;
     }

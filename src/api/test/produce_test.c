@@ -5,8 +5,11 @@
 #include "base/bytes.h"
 #include "wire/batch_builder.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -402,6 +405,77 @@ static void a_sync_is_waited_for(void **state)
     }
 }
 
+/* A new image tells this node once more that it leads: what it has not synced is not committed by
+ * that. */
+static void an_image_commits_nothing(void **state)
+{
+    (void)state;
+    struct replica_kit kit;
+    init(&kit, SHARDS, each_is_synced());
+    (void)replica_kit_produce(&kit, "aaa", 1, replica_kit_batch(&kit, 1, 1));
+    replica_kit_hold_worker(&kit);
+    struct request request;
+    request_init(&request, -1);
+    add(&request, "aaa", 1, replica_kit_batch(&kit, 2, 1));
+    struct api_exchange exchange = {.key = API_PRODUCE, .version = 9, .message = &request.message};
+    replica_kit_begin(&kit, &exchange);
+    replica_kit_lead(&kit, &(struct replica_kit_lead){0xa0, 3, 1, 6});
+    assert_int_equal(end_of(&kit, "aaa", 1), 1);
+    replica_kit_release_worker(&kit);
+    replica_kit_wait(&kit, &exchange);
+    assert_int_equal(part_of(exchange.response, 0, 0)->error_code, ERR_NONE);
+    assert_int_equal(end_of(&kit, "aaa", 1), 3);
+    replica_kit_fini(&kit);
+}
+
+#define FIRST_SEGMENT "/aaa-1/00000000000000000000.log"
+
+/* From now on the first segment of "aaa-1", which is open, cannot be synced. */
+static void break_sync(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int broken = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        char link[32];
+        char path[256] = "";
+        (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t size = readlink(link, path, sizeof path - 1);
+        size_t name = sizeof FIRST_SEGMENT - 1;
+        if (size >= (ssize_t)name && strcmp(path + size - name, FIRST_SEGMENT) == 0)
+            broken += dup2(null, fd) == fd ? 1 : 0;
+    }
+    assert_int_equal(broken, 1);
+    assert_int_equal(close(null), 0);
+}
+
+/* Who sends a batch again while it is being synced waits for that sync, and hears of its failure. */
+static void a_failed_sync_is_told_to_all(void **state)
+{
+    (void)state;
+    struct replica_kit kit;
+    init(&kit, 1, each_is_synced());
+    (void)replica_kit_produce(&kit, "aaa", 1, from_producer(&kit, 0));
+    replica_kit_hold_worker(&kit);
+    struct request requests[3];
+    struct api_exchange exchanges[3];
+    for (int i = 0; i < 3; i++) {
+        request_init(&requests[i], i == 1 ? 1 : -1);
+        add(&requests[i], "aaa", 1, from_producer(&kit, 2));
+        exchanges[i] = (struct api_exchange){
+            .key = API_PRODUCE, .version = 9, .message = &requests[i].message};
+        replica_kit_begin(&kit, &exchanges[i]);
+        assert_false(replica_kit_is_done(&kit, &exchanges[i]));
+    }
+    break_sync();
+    replica_kit_release_worker(&kit);
+    for (int i = 0; i < 3; i++) {
+        replica_kit_wait(&kit, &exchanges[i]);
+        assert_int_equal(part_of(exchanges[i].response, 0, 0)->error_code,
+                         ERR_KAFKA_STORAGE_ERROR);
+    }
+    replica_kit_fini(&kit);
+}
+
 /* Deleted while a sync is under way: the folder goes when that has ended, and the topic of the same
  * name after it begins at nothing. */
 static void deleted_while_syncing(void **state)
@@ -602,6 +676,8 @@ int main(void)
         cmocka_unit_test(deleted_while_opening),
         cmocka_unit_test(somebody_else_leads),
         cmocka_unit_test(a_sync_is_waited_for),
+        cmocka_unit_test(an_image_commits_nothing),
+        cmocka_unit_test(a_failed_sync_is_told_to_all),
         cmocka_unit_test(deleted_while_syncing),
         cmocka_unit_test(made_again),
         cmocka_unit_test(deleted),
