@@ -108,12 +108,15 @@ void log_write_chore(struct shard *shard, struct shard_chore *chore)
     if (log->write_job != NULL)
         return; /* this runs again when it has ended */
     expire_producers(log);
+    log->is_writing = true;
     struct log_write write;
     log_write_begin(&write, log);
     bool goes_on = true;
     while (goes_on && !list_is_empty(&log->appends))
         goes_on = append_one(&write, CONTAINER_OF(log->appends.next, struct log_append, link));
-    if (goes_on && log_write_end(&write))
+    goes_on = goes_on && log_write_end(&write);
+    log->is_writing = false;
+    if (goes_on)
         log_flush_next(log); /* who waits for nothing to be under way may have waited for this */
 }
 

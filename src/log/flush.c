@@ -160,6 +160,17 @@ static void flush_free(struct log_flush_job *flush)
     free(flush);
 }
 
+static void complete_all(struct list *waiting, enum err err, int64_t end) ON(on_shard)
+{
+    struct list *node;
+    while ((node = list_take_first(waiting)) != NULL) {
+        struct log_flush *waiter = CONTAINER_OF(node, struct log_flush, link);
+        waiter->err = err;
+        waiter->end = end;
+        waiter->on_done(waiter);
+    }
+}
+
 static void flush_done(struct shard *shard, struct shard_job *job)
 {
     role_now_on_shard();
@@ -171,20 +182,10 @@ static void flush_done(struct shard *shard, struct shard_job *job)
     else
         log->recovery_point = MAX_OF(log->recovery_point, flush->end);
     ALWAYS(log->recovery_point <= log->end_offset, "L4: %s is flushed beyond its end", log->name);
-    log->flush_job = NULL;
     enum err err = flush->error < 0 || log->offline ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
-    struct list waiting;
-    list_init(&waiting);
-    list_move_all(&flush->waiting, &waiting);
-    int64_t end = flush->end;
+    complete_all(&flush->waiting, err, flush->end);
     flush_free(flush);
-    struct list *node;
-    while ((node = list_take_first(&waiting)) != NULL) {
-        struct log_flush *waiter = CONTAINER_OF(node, struct log_flush, link);
-        waiter->err = err;
-        waiter->end = end;
-        waiter->on_done(waiter);
-    }
+    log->flush_job = NULL;
     log_flush_next(log);
 }
 
@@ -210,20 +211,16 @@ static void refuse_waiting(struct log *log)
     struct list waiting;
     list_init(&waiting);
     list_move_all(&log->flushes, &waiting);
-    struct list *node;
-    while ((node = list_take_first(&waiting)) != NULL) {
-        struct log_flush *waiter = CONTAINER_OF(node, struct log_flush, link);
-        waiter->err = ERR_KAFKA_STORAGE_ERROR;
-        waiter->end = log->recovery_point;
-        waiter->on_done(waiter);
-    }
+    complete_all(&waiting, ERR_KAFKA_STORAGE_ERROR, log->recovery_point);
 }
 
+/* Who is told lets the log go. So nobody is told while the log is still at work with it: those who
+ * hear the end of their append or flush may be the last whom a stop waits for. */
 static void report_idle(struct log *log)
 {
     void (*on_idle)(void *) = log->on_idle;
-    if (on_idle == NULL || !list_is_empty(&log->appends) || log->write_job != NULL ||
-        log->is_written_out)
+    if (on_idle == NULL || !list_is_empty(&log->appends) || log->is_writing ||
+        log->write_job != NULL || log->is_written_out)
         return;
     log->on_idle = NULL;
     on_idle(log->on_idle_context);

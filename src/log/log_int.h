@@ -83,6 +83,7 @@ struct log {
 
     struct list appends; /* submitted, not written */
     struct shard_chore write;
+    bool is_writing;             /* the chore runs */
     struct log_write *write_job; /* the write that a worker is at, or NULL */
     int64_t inline_max;          /* bytes that the shard writes itself: LOG_WRITE_INLINE_MAX */
 

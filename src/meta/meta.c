@@ -280,6 +280,22 @@ static void stop_done(struct shard *shard, struct shard_job *job)
     meta->on_stopped(meta->on_stopped_context);
 }
 
+static void close_log(struct meta *meta)
+{
+    role_now_on_shard();
+    meta->stop_job = (struct shard_job){.run = stop_run, .on_done = stop_done};
+    shard_submit(meta->shard, &meta->stop_job);
+}
+
+static void on_log_idle(void *context)
+{
+    role_now_on_shard();
+    struct meta *meta = context;
+    log_detach(meta->log);
+    meta->attached = false;
+    close_log(meta);
+}
+
 void meta_stop_if_idle(struct meta *meta)
 {
     role_now_on_shard();
@@ -295,10 +311,9 @@ void meta_stop_if_idle(struct meta *meta)
         return;
     }
     if (meta->attached)
-        log_detach(meta->log);
-    meta->attached = false;
-    meta->stop_job = (struct shard_job){.run = stop_run, .on_done = stop_done};
-    shard_submit(meta->shard, &meta->stop_job);
+        log_when_idle(meta->log, on_log_idle, meta);
+    else
+        close_log(meta);
 }
 
 /* What is appended is synced first; then the log is let go. */

@@ -220,6 +220,34 @@ static void a_stop_waits_for_a_write(void **state)
     log_kit_free(kit);
 }
 
+static void a_stop_begins_with_an_answer(void **state)
+{
+    (void)state;
+    struct log_kit *kit = opened();
+    struct log_kit_batch batch = plain(1);
+    assert_int_equal(log_kit_append_then_close(kit, &batch).err, ERR_NONE);
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.clean = true}, NULL), ERR_NONE);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 1);
+    log_kit_free(kit);
+}
+
+/* Who waited for a flush is the last to be done, and a segment was rolled meanwhile, whose upkeep
+ * is then left to the close. */
+static void a_stop_begins_with_the_end_of_a_flush(void **state)
+{
+    (void)state;
+    struct log_kit *kit = new_kit();
+    struct log_kit_batch batch = plain(1);
+    log_kit_config(kit)->segment_bytes = 200;
+    assert_int_equal(log_kit_open(kit, fresh, NULL), ERR_NONE);
+    assert_int_equal(log_kit_append(kit, &batch).err, ERR_NONE);
+    assert_int_equal(log_kit_flush_and_close(kit, &batch).err, ERR_NONE);
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.clean = true}, NULL), ERR_NONE);
+    assert_int_equal(segments(kit), 2);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 2);
+    log_kit_free(kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +259,8 @@ int main(void)
         cmocka_unit_test(large_and_small_keep_their_order),
         cmocka_unit_test(the_disk_is_told_early),
         cmocka_unit_test(a_stop_waits_for_a_write),
+        cmocka_unit_test(a_stop_begins_with_an_answer),
+        cmocka_unit_test(a_stop_begins_with_the_end_of_a_flush),
     };
     int failed = cmocka_run_group_tests_name("the shard writes", tests, NULL, NULL);
     by_worker = true;

@@ -223,6 +223,15 @@ static void on_appended(struct log_append *append)
     finish(kit);
 }
 
+/* The stop begins with the answer: whoever is still at work with the log keeps it. */
+static void on_last_appended(struct log_append *append)
+{
+    struct log_kit *kit = CONTAINER_OF(append, const struct one, append)->kit;
+    kit->appended++;
+    detach(kit);
+    ALWAYS(kit->log->shard != NULL, "the log is not let go under its own feet");
+}
+
 static void append_all(struct log_kit *kit)
 {
     role_now_on_shard();
@@ -253,7 +262,7 @@ static void make_batch(struct log_kit *kit, const struct log_kit_batch *batch,
     *ret_append = (struct log_append){.bytes = copy,
                                       .max_timestamp = batch->timestamp,
                                       .leader_epoch = batch->leader_epoch,
-                                                                            .on_done = on_appended};
+                                      .on_done = on_appended};
     ALWAYS(batch_parse(slice_of(copy, bytes.size), &ret_append->header) == BATCH_OK, "a batch");
 }
 
@@ -297,8 +306,10 @@ static void append_and_detach(struct log_kit *kit)
     detach(kit);
 }
 
-struct log_kit_appended log_kit_append_and_close(struct log_kit *kit,
-                                                 const struct log_kit_batch *batch)
+/* One append in a run that ends when the log is idle; then it is closed. */
+static struct log_kit_appended append_and_close(struct log_kit *kit,
+                                                const struct log_kit_batch *batch,
+                                                void (*run)(struct log_kit *))
 {
     struct log_kit_appended appended;
     kit->appends[0].kit = kit;
@@ -306,13 +317,51 @@ struct log_kit_appended log_kit_append_and_close(struct log_kit *kit,
     kit->append_count = 1;
     kit->appended = 0;
     kit->closes = true;
-    on_the_shard(kit, append_and_detach);
+    on_the_shard(kit, run);
     take_results(kit, &appended);
     ALWAYS(kit->appended == 1, "it is idle once what was submitted is done");
     kit->closes = false;
     ALWAYS(log_close(kit->log, true) == 0, "the log closes");
     kit->log = NULL;
     return appended;
+}
+
+struct log_kit_appended log_kit_append_and_close(struct log_kit *kit,
+                                                 const struct log_kit_batch *batch)
+{
+    return append_and_close(kit, batch, append_and_detach);
+}
+
+static void append_last(struct log_kit *kit)
+{
+    role_now_on_shard();
+    kit->appends[0].append.on_done = on_last_appended;
+    append_all(kit);
+}
+
+struct log_kit_appended log_kit_append_then_close(struct log_kit *kit,
+                                                  const struct log_kit_batch *batch)
+{
+    return append_and_close(kit, batch, append_last);
+}
+
+static void on_last_flushed(struct log_flush *flush)
+{
+    detach(CONTAINER_OF(flush, struct log_kit, flush));
+}
+
+static void flush_and_append(struct log_kit *kit)
+{
+    role_now_on_shard();
+    kit->flush = (struct log_flush){.on_done = on_last_flushed};
+    log_flush_submit(kit->log, &kit->flush);
+    append_all(kit);
+}
+
+struct log_kit_appended log_kit_flush_and_close(struct log_kit *kit,
+                                                const struct log_kit_batch *batch)
+{
+    return append_and_close(kit, batch, flush_and_append);
 }
 
 static void on_flushed(struct log_flush *flush)

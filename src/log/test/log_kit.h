@@ -55,6 +55,10 @@ void log_kit_append_all(struct log_kit *, const struct log_kit_batch *, int coun
                         struct log_kit_appended *ret_appended);
 /* One that is not done yet when the stop begins. */
 struct log_kit_appended log_kit_append_and_close(struct log_kit *, const struct log_kit_batch *);
+/* One with whose answer the stop begins. */
+struct log_kit_appended log_kit_append_then_close(struct log_kit *, const struct log_kit_batch *);
+/* One that is appended while a flush is under way, with whose end the stop begins. */
+struct log_kit_appended log_kit_flush_and_close(struct log_kit *, const struct log_kit_batch *);
 enum err log_kit_flush(struct log_kit *);
 
 /* Bytes of the range that starts with the batch of the offset, heap memory; size 0: nothing
