@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """kill -9 under loads of other shapes than test/suite/crash.py: many partitions, every codec, producers that
-are idempotent and that are not, segments that roll all the time, topics that come and go meanwhile.
+are idempotent and that are not, large batches, segments that roll all the time, topics that come and go.
 After every restart everything acknowledged so far is read and compared: it is there, at the offset that was
 acknowledged, once where the producer is idempotent, in order for each. --kills N (3) for each shape.
 """
@@ -34,6 +34,10 @@ SHAPES = {
     "small-segments-of-shards": {"partitions": 8, "topics": True, "settings": [
         "ottla.shards=2", "log.segment.bytes=1048576", "log.roll.ms=50"]},
     "topics": {"partitions": 8, "topics": True, "settings": ["ottla.shards=2"]},
+    # Batches of some 200 KB and writes of more, which workers carry out.
+    "large-batches": {"partitions": 2, "filler": 20_000, "settings": ["ottla.shards=1"]},
+    "large-batches-flushed": {"partitions": 3, "filler": 20_000, "settings": [
+        "ottla.shards=2", "log.flush.interval.messages=1", "log.segment.bytes=2097152"]},
     "flushed": {"partitions": 4, "settings": ["ottla.shards=1", "log.flush.interval.messages=1"]},
 }
 TOPIC = "crash"
@@ -42,7 +46,8 @@ TOPIC = "crash"
 class Producer:
     """Goes on over every crash; remembers what was acknowledged: [partition] of (offset, number)."""
 
-    def __init__(self, node, name, partitions, **settings):
+    def __init__(self, node, name, partitions, filler=100, **settings):
+        self.filler = random.Random(name).randbytes(filler)  # no codec makes it smaller
         self.client = confluent_kafka.Producer({
             "bootstrap.servers": node.address, "acks": "all", "linger.ms": 1,
             "batch.num.messages": 50, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20,
@@ -64,17 +69,17 @@ class Producer:
             self.acknowledged[message.partition()].append((message.offset(), message.value()))
 
     def work(self):
-        filler = b"x" * 100
         while self.going:
             for _ in range(20):
                 try:
-                    self.client.produce(TOPIC, b"%s %d %s" % (self.name, self.sent, filler),
+                    self.client.produce(TOPIC, b"%s %d %s" % (self.name, self.sent, self.filler),
                                         partition=self.sent % self.partitions,
                                         on_delivery=self.on_delivery)
                 except BufferError:
                     break
                 self.sent += 1
             self.client.poll(0.02)
+            time.sleep(len(self.filler) / 200_000)
 
     def finish(self):
         self.going = False
@@ -171,7 +176,8 @@ def run_shape(name, shape, kills, chance):
     partitions = shape["partitions"]
     node = Node(f"num.partitions={partitions}", *shape["settings"])
     try:
-        producers = [Producer(node, b"%d" % number, partitions, enable_idempotence=number < 3,
+        producers = [Producer(node, b"%d" % number, partitions, shape.get("filler", 100),
+                              enable_idempotence=number < 3,
                               compression_type=CODECS[number]) for number in range(5)]
         topics = Topics(node) if shape.get("topics") else None
         faults = []
