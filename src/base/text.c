@@ -67,20 +67,26 @@ void text_add_char(struct text *text, char c)
     text_add(text, slice_of(&c, 1));
 }
 
-void text_printf(struct text *text, const char *format, ...)
+void text_vprintf(struct text *text, const char *format, va_list args)
 {
-    va_list args;
-    va_start(args, format);
-    int length = vsnprintf(NULL, 0, format, args);
-    va_end(args);
+    va_list measured;
+    va_copy(measured, args);
+    int length = vsnprintf(NULL, 0, format, measured);
+    va_end(measured);
     if (length < 0)
         text->failed = true;
     if (length < 0 || !reserve(text, (size_t)length))
         return;
-    va_start(args, format);
     (void)vsnprintf(text->data + text->size, (size_t)length + 1, format, args);
-    va_end(args);
     text->size += (size_t)length;
+}
+
+void text_printf(struct text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    text_vprintf(text, format, args);
+    va_end(args);
 }
 
 static bool is_continuation(uint8_t byte)

@@ -6,6 +6,8 @@
 #include "base/attr.h"
 #include "base/slice.h"
 
+#include <stdarg.h>
+
 struct text {
     char *data;  /* NUL-terminated; never NULL after the first add that succeeded */
     size_t size; /* bytes without the terminator */
@@ -21,6 +23,7 @@ void text_reset(struct text *); /* empties, keeps the memory */
 void text_add(struct text *, struct slice);
 void text_add_char(struct text *, char);
 void text_printf(struct text *, const char *format, ...) PRINTF_LIKE(2, 3);
+void text_vprintf(struct text *, const char *format, va_list) PRINTF_LIKE(2, 0);
 /* With JSON's quotes and escapes; bytes that are not UTF-8 become U+FFFD. */
 void text_add_json_string(struct text *, struct slice);
 void text_add_base64(struct text *, struct slice);

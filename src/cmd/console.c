@@ -4,7 +4,6 @@
 
 #include "sys/process.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,42 +45,32 @@ void console_flush(struct console *console)
     text_reset(&console->out);
 }
 
-void console_add(struct console *console, struct slice bytes)
+static void flush_if_much(struct console *console)
 {
-    text_add(&console->out, bytes);
     if (console->out.size >= FLUSH_SIZE)
         console_flush(console);
 }
 
-void console_printf(struct console *console, const char *format, ...)
+void console_add(struct console *console, struct slice bytes)
 {
-    char small[512];
-    va_list args;
-    va_start(args, format);
-    int size = vsnprintf(small, sizeof small, format, args);
-    va_end(args);
-    if (size < 0)
-        return;
-    if ((size_t)size < sizeof small) {
-        console_add(console, slice_of(small, (size_t)size));
-        return;
-    }
-    char *large = malloc((size_t)size + 1);
-    if (large == NULL)
-        return;
-    va_start(args, format);
-    vsnprintf(large, (size_t)size + 1, format, args);
-    va_end(args);
-    console_add(console, slice_of(large, (size_t)size));
-    free(large);
+    text_add(&console->out, bytes);
+    flush_if_much(console);
 }
 
-static void write_line(struct console *console, const char *sentence, bool prefixed)
+void console_printf(struct console *console, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&console->out, format, args);
+    va_end(args);
+    flush_if_much(console);
+}
+
+static void write_line(struct console *console, const char *format, va_list args)
 {
     console_flush(console);
-    if (prefixed)
-        text_printf(&console->err, "%s: ", console->prefix);
-    text_printf(&console->err, "%s\n", sentence);
+    text_vprintf(&console->err, format, args);
+    text_add_char(&console->err, '\n');
     if (console->captured)
         return;
     sys_process_write(2, text_slice(&console->err));
@@ -90,20 +79,17 @@ static void write_line(struct console *console, const char *sentence, bool prefi
 
 void console_error(struct console *console, const char *format, ...)
 {
-    char sentence[2048];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    text_printf(&console->err, "%s: ", console->prefix);
+    write_line(console, format, args);
     va_end(args);
-    write_line(console, sentence, true);
 }
 
 void console_note(struct console *console, const char *format, ...)
 {
-    char sentence[2048];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    write_line(console, format, args);
     va_end(args);
-    write_line(console, sentence, false);
 }
