@@ -170,6 +170,8 @@ static bool compile_verb(struct compiler *c)
     const char *numbers = c->inside ? HEADER_NUMBER_VERBS : NUMBER_VERBS;
     bool is_text = step.verb != '\0' && strchr(texts, step.verb) != NULL;
     bool is_number = step.verb != '\0' && strchr(numbers, step.verb) != NULL;
+    if (step.verb == '\0')
+        return fail(c, "no verb stands after the last %");
     if (!is_text && !is_number) {
         text_printf(c->error, "%%%c is no verb%s; see ottla consume --help", step.verb,
                     c->inside ? " of a header" : "");

@@ -5,6 +5,7 @@
 #include "cmd/format_int.h"
 #include "cmd/input_int.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +78,9 @@ static bool find_form(struct slice name, bool is_text, struct input_step *step)
 static bool compile_verb(struct compiler *c)
 {
     struct input_step step = {.verb = *c->at};
-    if (step.verb == '\0' || strchr("kvKVp", step.verb) == NULL) {
+    if (step.verb == '\0')
+        return fail(c, "no verb stands after the last %");
+    if ( strchr("kvKVp", step.verb) == NULL) {
         text_printf(c->error, "%%%c cannot be read; %%k %%v %%K %%V and %%p can", step.verb);
         return false;
     }
@@ -381,6 +384,15 @@ static bool take_field(struct reading *r, int which, struct slice *ret_field)
     return true;
 }
 
+enum input_outcome input_end(const struct input *input, struct text *error)
+{
+    if (!ferror(input->file))
+        return INPUT_END;
+    text_printf(error, "record %lld: the input cannot be read: %s", (long long)input->number,
+                strerror(errno));
+    return INPUT_FAULT;
+}
+
 enum input_outcome input_next(struct input *input, struct input_record *ret_record,
                               struct text *error)
 {
@@ -392,11 +404,13 @@ enum input_outcome input_next(struct input *input, struct input_record *ret_reco
         return input_next_json(input, ret_record, error);
     int first = getc(input->file);
     if (first == EOF)
-        return INPUT_END;
+        return input_end(input, error);
     (void)ungetc(first, input->file);
     for (size_t at = 0; at < input->step_count; at++)
         if (!read_step(&r, &at))
             return INPUT_FAULT;
+    if (ferror(input->file))
+        return input_end(input, error);
     bool ok = take_field(&r, KEY, &ret_record->key) && take_field(&r, VALUE, &ret_record->value);
     return ok ? INPUT_RECORD : INPUT_FAULT;
 }

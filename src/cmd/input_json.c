@@ -112,6 +112,9 @@ static bool take_record(struct input *input, const json_t *object, struct input_
         return fault(input, error, "key and value must be text, null or base64");
     if (!take_headers(input, object, record))
         return fault(input, error, "headers must be a list of objects with key and value");
+    if (json_is_integer(partition) &&
+        (json_integer_value(partition) < 0 || json_integer_value(partition) > INT32_MAX))
+        return fault(input, error, "that is no partition");
     if (json_is_integer(partition))
         record->partition = (int32_t)json_integer_value(partition);
     if (json_is_integer(timestamp))
@@ -127,7 +130,7 @@ enum input_outcome input_next_json(struct input *input, struct input_record *ret
     while (c == ' ' || c == '\t' || c == '\n' || c == '\r')
         c = getc(input->file);
     if (c == EOF)
-        return INPUT_END;
+        return input_end(input, error);
     (void)ungetc(c, input->file);
     arena_reset(&input->record_arena);
     json_t *object =

@@ -9,6 +9,7 @@
 #include "wire/messages.h"
 #include "wire/msg/produce_request.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,6 +251,10 @@ static enum exit_code run_lines(struct raw *raw)
             run_line(raw, line);
     }
     free(line);
+    if (ferror(stdin)) {
+        console_error(raw->call->console, "standard input: %s", strerror(errno));
+        raw->failed = true;
+    }
     return raw->failed ? EXIT_CODE_FAILED : EXIT_CODE_OK;
 }
 
