@@ -27,6 +27,8 @@ static const struct {
     {ERR_UNKNOWN_TOPIC_OR_PARTITION, "See ottla topic list."},
     {ERR_INVALID_TOPIC_EXCEPTION,
      "Names have 1 to 249 letters, digits, '.', '_' and '-', and are not '.' or '..'."},
+    {ERR_MESSAGE_TOO_LARGE,
+     "max.message.bytes of the topic and -X message.max.bytes=N let larger ones pass."},
     {ERR_TOPIC_ALREADY_EXISTS, "With --if-not-exists that is no error."},
     {ERR_INVALID_PARTITIONS, "Try -p 1."},
     {ERR_INVALID_REPLICATION_FACTOR, "Try -r 1."},
@@ -76,31 +78,43 @@ enum exit_code admin_result(const struct admin *admin)
     return admin->failed ? EXIT_CODE_FAILED : EXIT_CODE_OK;
 }
 
-void admin_report(struct admin *admin, const struct admin_fault *fault)
+void admin_tell(struct console *console, const char *brokers, const struct admin_fault *fault)
 {
     const char *hint = fault->hint;
     for (size_t i = 0; i < COUNT_OF(hints) && hint == NULL; i++)
         if (hints[i].code == fault->code)
             hint = hints[i].hint;
     bool known = err_is_known(fault->code);
+    const char *name = fault->name != NULL ? fault->name
+                       : known             ? err_name((enum err)fault->code)
+                                           : "UNKNOWN";
     struct slice words = fault->message;
     if (slice_is_null(words) || words.size == 0)
         words = slice_of_text(known ? err_text((enum err)fault->code) : "an error of its own");
     bool stopped = words.data[words.size - 1] == '.';
-    console_error(admin->call->console, "%s%s%s: %s (%d): %.*s%s%s%s",
-                  fault->what != NULL ? fault->what : "", fault->what != NULL ? " on " : "on ",
-                  admin->client.broker.data, known ? err_name((enum err)fault->code) : "UNKNOWN",
-                  fault->code, SLICE_ARG(words), stopped || hint == NULL ? "" : ".",
-                  hint != NULL ? " " : "", hint != NULL ? hint : "");
+    console_error(console, "%s%s%s: %s (%d): %.*s%s%s%s", fault->what != NULL ? fault->what : "",
+                  fault->what != NULL ? " on " : "on ", brokers, name, fault->code,
+                  SLICE_ARG(words), stopped || hint == NULL ? "" : ".", hint != NULL ? " " : "",
+                  hint != NULL ? hint : "");
+}
+
+void admin_report(struct admin *admin, const struct admin_fault *fault)
+{
+    admin_tell(admin->call->console, admin->client.broker.data, fault);
     admin->failed = true;
+}
+
+void admin_tell_client(struct console *console, const struct client *client)
+{
+    const char *error = client->error.data;
+    bool refused = strstr(error, "refused") != NULL;
+    console_error(console, "%s%s", error,
+                  refused ? ". Does a broker run there? ottla start starts one." : "");
 }
 
 void admin_report_client(struct admin *admin)
 {
-    const char *error = admin->client.error.data;
-    bool refused = strstr(error, "refused") != NULL;
-    console_error(admin->call->console, "%s%s", error,
-                  refused ? ". Does a broker run there? ottla start starts one." : "");
+    admin_tell_client(admin->call->console, &admin->client);
     admin->failed = true;
 }
 
@@ -150,6 +164,6 @@ void admin_print(struct admin *admin, const struct listing *listing)
 {
     if (admin->format == LISTING_JSON)
         listing_print_document(listing, admin->call->command->name, admin->call->console);
-    else
+    else if (listing_row_count(listing) > 0 || !admin->failed)
         listing_print(listing, admin->format, admin->call->console);
 }

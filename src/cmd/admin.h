@@ -35,12 +35,16 @@ enum exit_code admin_result(const struct admin *);
 /* An error of the protocol about one thing. message: the broker's own words, may be null. */
 struct admin_fault {
     const char *what; /* "orders"; NULL: the command as a whole */
+    const char *name; /* of the code; NULL: Kafka's */
     int code;
     struct slice message;
     const char *hint; /* NULL: the usual one of that code */
 };
+/* "orders on localhost:9092: INVALID_PARTITIONS (37): ... Try -p 1." */
+void admin_tell(struct console *, const char *brokers, const struct admin_fault *);
 void admin_report(struct admin *, const struct admin_fault *);
 /* The client's last error, with a hint where the connection failed. */
+void admin_tell_client(struct console *, const struct client *);
 void admin_report_client(struct admin *);
 
 /* Metadata of the named topics, or of all with count 0. NULL: reported. Never creates a topic. */
@@ -50,7 +54,8 @@ const struct metadata_response *admin_metadata(struct admin *, const char *const
 const char *admin_ids(struct admin *, const int32_t *ids, int32_t count);
 /* NUL-terminated copy in the arena. */
 const char *admin_text(struct admin *, struct slice);
-/* A listing as --format asks, as the whole result of the command. */
+/* A listing as --format asks, as the whole result of the command: JSON always, a table with its
+ * headers alone only where nothing failed. */
 void admin_print(struct admin *, const struct listing *);
 
 #endif

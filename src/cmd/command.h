@@ -84,6 +84,8 @@ const char *call_value(const struct command_call *, const struct command_flag *,
                        const char *fallback);
 /* The index-th value of a flag that may be repeated; NULL past the last. */
 const char *call_value_at(const struct command_call *, const struct command_flag *, int index);
+/* Whether each value of a flag is KEY=VALUE. false: an error line was written to the console. */
+MUST_USE bool call_pairs_check(const struct command_call *, const struct command_flag *);
 /* A whole number from low to high. false: an error line was written to the console. fallback
  * stands where the flag was not given. */
 struct call_number {

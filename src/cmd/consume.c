@@ -82,6 +82,15 @@ static const char *default_format(const struct command_call *call)
     return keys ? "%k\\t%v\\n" : "%v\\n";
 }
 
+static bool has_one_form(const struct command_call *call)
+{
+    if (!call_has(call, &consume_flag_format) ||
+        !(call_has(call, &consume_flag_keys) || call_has(call, &consume_flag_headers)))
+        return true;
+    console_error(call->console, "-k and -H say nothing beside -f; %%k and %%h in it do the same");
+    return false;
+}
+
 static bool read_arguments(struct consume *c)
 {
     const char *format = call_value(c->call, &consume_flag_format, default_format(c->call));
@@ -98,7 +107,7 @@ static bool read_arguments(struct consume *c)
         ok = false;
     }
     text_fini(&error);
-    return ok && call_number(c->call, number, &c->number_max);
+    return ok && has_one_form(c->call) && call_number(c->call, number, &c->number_max);
 }
 
 /* -p 0,2,5 */
@@ -110,20 +119,21 @@ static bool choose_partitions(struct consume *c, int32_t count)
         return false;
     for (int32_t i = 0; i < count && rest == NULL; i++)
         c->partitions[c->partition_count++].index = i;
-    while (rest != NULL && *rest != '\0') {
+    while (rest != NULL) {
         char *end;
         long index = strtol(rest, &end, 10);
         bool taken = false;
         for (int32_t i = 0; i < c->partition_count; i++)
             taken |= c->partitions[i].index == index;
         if (end == rest || (*end != '\0' && *end != ',') || index < 0 || index >= count || taken) {
-            console_error(c->call->console, "-p %s: %s has the partitions 0 to %d",
+            console_error(c->call->console,
+                          "-p %s: %s has the partitions 0 to %d; each may be named once",
                           call_value(c->call, &consume_flag_partitions, ""), topic_name(c),
                           count - 1);
             return false;
         }
         c->partitions[c->partition_count++].index = (int32_t)index;
-        rest = *end == ',' ? end + 1 : end;
+        rest = *end == ',' ? end + 1 : NULL;
     }
     c->open_count = c->partition_count;
     return true;

@@ -171,7 +171,7 @@ static void print_json_cell(enum listing_type type, const char *cell, struct tex
     else if (type == LISTING_TEXT)
         text_add_json_string(out, slice_of_text(cell));
     else
-        text_printf(out, "%s", cell);
+        text_printf(out, type == LISTING_NUMBERS ? "[%s]" : "%s", cell);
 }
 
 void listing_print_json(const struct listing *l, struct text *out)

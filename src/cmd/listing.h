@@ -11,7 +11,12 @@ enum listing_format { LISTING_TABLE, LISTING_JSON, LISTING_AWK };
 /* "table", "json", "awk". */
 MUST_USE bool listing_format_find(const char *name, enum listing_format *ret_format);
 
-enum listing_type { LISTING_TEXT, LISTING_NUMBER, LISTING_BOOLEAN };
+enum listing_type {
+    LISTING_TEXT,
+    LISTING_NUMBER,
+    LISTING_NUMBERS, /* "1,2,3", in JSON a list */
+    LISTING_BOOLEAN,
+};
 
 struct listing_column {
     const char *header; /* UPPER-KEBAB; its JSON name is snake_case of it */

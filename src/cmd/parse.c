@@ -266,7 +266,8 @@ enum command_wish command_parse(const struct command *table, const struct comman
     }
     if (strcmp(argv[0], "help") == 0)
         return parse_help(table, &p);
-    ret_call->command = find_command(table, argv[0], NULL);
+    bool version = strcmp(argv[0], "--version") == 0;
+    ret_call->command = find_command(table, version ? "version" : argv[0], NULL);
     if (ret_call->command != NULL) {
         p.at = 1;
         return parse_call(&p);
@@ -304,6 +305,20 @@ const char *call_value_at(const struct command_call *call, const struct command_
         if (call->values[i].flag == flag && index-- == 0)
             return call->values[i].text;
     return NULL;
+}
+
+bool call_pairs_check(const struct command_call *call, const struct command_flag *flag)
+{
+    const char *pair;
+    for (int i = 0; (pair = call_value_at(call, flag, i)) != NULL; i++) {
+        const char *equals = strchr(pair, '=');
+        if (equals != NULL && equals != pair)
+            continue;
+        console_error(call->console, "--%s %s: must be key=value. See ottla %s --help.",
+                      flag->name, pair, call->command->name);
+        return false;
+    }
+    return true;
 }
 
 bool call_number(const struct command_call *call, struct call_number wanted, int64_t *ret_number)

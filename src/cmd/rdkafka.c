@@ -50,13 +50,7 @@ static bool set_property(const struct rdkafka *rk, rd_kafka_conf_t *conf, const 
     char key[128];
     char error[256];
     const char *equals = strchr(pair, '=');
-    size_t size = equals != NULL ? (size_t)(equals - pair) : 0;
-    if (size == 0 || size >= sizeof key) {
-        console_error(console, "-X %s: must be key=value", pair);
-        return false;
-    }
-    memcpy(key, pair, size);
-    key[size] = '\0';
+    snprintf(key, sizeof key, "%.*s", (int)(equals - pair), pair);
     if (rk->conf_set(conf, key, equals + 1, error, sizeof error) == RD_KAFKA_CONF_OK)
         return true;
     console_error(console, "-X %s: %s", pair, error);
@@ -75,10 +69,12 @@ static void drop_log(const rd_kafka_t *rk, int level, const char *facility, cons
 rd_kafka_conf_t *rdkafka_conf(const struct rdkafka *rk, const struct command_call *call,
                               const struct rdkafka_property *defaults)
 {
-    rd_kafka_conf_t *conf = rk->conf_new();
     char error[256];
     const char *pair;
     bool debug = false;
+    if (!call_pairs_check(call, &flag_property))
+        return NULL;
+    rd_kafka_conf_t *conf = rk->conf_new();
     bool ok = rk->conf_set(conf, "bootstrap.servers", admin_brokers(call), error, sizeof error) ==
               RD_KAFKA_CONF_OK;
     if (!ok)

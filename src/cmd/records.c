@@ -16,20 +16,29 @@ bool records_broker_is_there(const struct command_call *call)
             return true;
     struct client client;
     bool ok = client_open(&client, admin_brokers(call), PROBE_TIMEOUT_MS);
-    if (!ok) {
-        bool refused = strstr(client.error.data, "refused") != NULL;
-        console_error(call->console, "%s%s", client.error.data,
-                      refused ? ". Does a broker run there? ottla start starts one." : "");
-    }
+    if (!ok)
+        admin_tell_client(call->console, &client);
     client_close(&client);
     return ok;
+}
+
+/* Of what librdkafka itself refuses; those of the protocol have theirs. */
+static const char *hint_of(rd_kafka_resp_err_t error)
+{
+    if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        return "ottla topic describe shows which there are.";
+    if (error == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
+        return "Can the address that the broker advertises be reached from here?";
+    return NULL;
 }
 
 void records_report(const struct rdkafka *rk, const struct command_call *call, const char *what,
                     rd_kafka_resp_err_t error, const char *text)
 {
-    bool wire = error >= 0 && err_is_known((int)error);
-    console_error(call->console, "%s on %s: %s (%d): %s", what, admin_brokers(call),
-                  wire ? err_name((enum err)error) : rk->err2name(error), (int)error,
-                  text != NULL ? text : rk->err2str(error));
+    struct admin_fault fault = {.what = what, .code = (int)error, .hint = hint_of(error)};
+    if (error < 0 || !err_is_known((int)error)) {
+        fault.name = rk->err2name(error);
+        fault.message = slice_of_text(text != NULL ? text : rk->err2str(error));
+    }
+    admin_tell(call->console, admin_brokers(call), &fault);
 }

@@ -28,7 +28,8 @@ enum exit_code consume_run(const struct command_call *);
 /* Says at once, and in plain words, when no broker answers: librdkafka would go on trying. Passed
  * over where -X asks for TLS or SASL. false: an error line. */
 MUST_USE bool records_broker_is_there(const struct command_call *);
-/* "hello on localhost:9092: MSG_SIZE_TOO_LARGE (10): ..." */
+/* "hello on localhost:9092: MESSAGE_TOO_LARGE (10): ..." text: what librdkafka says about an error
+ * of its own; NULL: the usual. */
 void records_report(const struct rdkafka *, const struct command_call *, const char *what,
                     rd_kafka_resp_err_t error, const char *text);
 

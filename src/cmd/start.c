@@ -2,6 +2,7 @@
  * with it, all at once and by file and line. The main thread. */
 #include "cmd/start.h"
 
+#include "base/always.h"
 #include "cmd/version.h"
 #include "config/node.h"
 #include "server/node.h"
@@ -30,6 +31,7 @@ struct start {
     char *file_text;
     const char **settings;
     size_t setting_count;
+    int64_t shard_count; /* --shards */
     char shards[64];
     char default_dir[4096];
     char host_name[HOST_NAME_SIZE];
@@ -67,7 +69,6 @@ static bool read_file(struct start *start, const char *path, struct node_config_
 static bool gather_settings(struct start *start)
 {
     const struct command_call *call = start->call;
-    const char *shards = call_value(call, &start_flag_shards, NULL);
     start->settings = calloc((size_t)call->value_count + 1, sizeof *start->settings);
     if (start->settings == NULL) {
         console_error(call->console, "out of memory");
@@ -76,8 +77,9 @@ static bool gather_settings(struct start *start)
     const char *setting;
     for (int i = 0; (setting = call_value_at(call, &start_flag_set, i)) != NULL; i++)
         start->settings[start->setting_count++] = setting;
-    if (shards != NULL) {
-        snprintf(start->shards, sizeof start->shards, "ottla.shards=%s", shards);
+    if (call_has(call, &start_flag_shards)) {
+        snprintf(start->shards, sizeof start->shards, "ottla.shards=%lld",
+                 (long long)start->shard_count);
         start->settings[start->setting_count++] = start->shards;
     }
     return true;
@@ -117,9 +119,21 @@ static enum exit_code serve(const struct command_call *call, const struct node_c
     return clean ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
+static bool check_usage(struct start *start)
+{
+    static const char key[] = "ottla.shards";
+    const struct config_row *row = config_row_find(CONFIG_OWN, key, sizeof key - 1);
+    ALWAYS(row != NULL, "%s is no key", key);
+    struct call_number shards = {&start_flag_shards, (int64_t)row->min, (int64_t)row->max, 1};
+    return call_pairs_check(start->call, &start_flag_set) &&
+           call_number(start->call, shards, &start->shard_count);
+}
+
 enum exit_code start_run(const struct command_call *call)
 {
     struct start start = {.call = call};
+    if (!check_usage(&start))
+        return EXIT_CODE_USAGE;
     enum exit_code code = EXIT_CODE_FAILED;
     text_init(&start.notes, (size_t)1 << 20);
     struct node_config *config = load(&start);

@@ -44,6 +44,8 @@ static bool read_configs(struct admin *admin, struct create_topics_request_topic
 {
     const struct command_call *call = admin->call;
     int count = 0;
+    if (!call_pairs_check(call, &topic_flag_config))
+        return false;
     while (call_value_at(call, &topic_flag_config, count) != NULL)
         count++;
     topic->configs = ARENA_ARRAY(&admin->arena, struct create_topics_request_topics_configs,
@@ -52,10 +54,6 @@ static bool read_configs(struct admin *admin, struct create_topics_request_topic
     for (int i = 0; i < count && topic->configs != NULL; i++) {
         const char *pair = call_value_at(call, &topic_flag_config, i);
         const char *equals = strchr(pair, '=');
-        if (equals == NULL || equals == pair) {
-            console_error(call->console, "-c %s: must be key=value", pair);
-            return false;
-        }
         topic->configs[i].name = slice_of(pair, (size_t)(equals - pair));
         topic->configs[i].value = slice_of_text(equals + 1);
     }
@@ -146,8 +144,7 @@ enum exit_code topic_create(const struct command_call *call)
         listing_init(&listing, "topics", create_columns, COUNT_OF(create_columns));
         for (int32_t i = 0; i < answer.topics_count; i++)
             list_created(&admin, &answer.topics[i], &listing);
-        if (listing_row_count(&listing) > 0)
-            admin_print(&admin, &listing);
+        admin_print(&admin, &listing);
         listing_fini(&listing);
         code = admin_result(&admin);
     }
@@ -236,8 +233,7 @@ enum exit_code topic_delete(const struct command_call *call)
         listing_init(&listing, "topics", delete_columns, COUNT_OF(delete_columns));
         for (int32_t i = 0; i < answer.responses_count; i++)
             list_deleted(&admin, &answer.responses[i], &listing);
-        if (listing_row_count(&listing) > 0)
-            admin_print(&admin, &listing);
+        admin_print(&admin, &listing);
         listing_fini(&listing);
         code = admin_result(&admin);
     }

@@ -41,7 +41,7 @@ static const struct listing_column config_columns[] = {
 };
 static const struct listing_column partition_columns[] = {
     {"PARTITION", LISTING_NUMBER},   {"LEADER", LISTING_NUMBER}, {"EPOCH", LISTING_NUMBER},
-    {"REPLICAS", LISTING_TEXT},      {"IN-SYNC", LISTING_TEXT},  {"START-OFFSET", LISTING_NUMBER},
+    {"REPLICAS", LISTING_NUMBERS},   {"IN-SYNC", LISTING_NUMBERS}, {"START-OFFSET", LISTING_NUMBER},
     {"END-OFFSET", LISTING_NUMBER},
 };
 

@@ -1,6 +1,7 @@
 /* Gathers what was set: built-in values of a start without a file, the file, then --set; the later
  * wins. Each known key is checked by its row and treated as the row says; an unknown one is a
  * warning. Its complication is the place that every message names. Any thread. */
+#include "base/always.h"
 #include "config/nearest.h"
 #include "config/node_int.h"
 #include "config/properties.h"
@@ -182,10 +183,7 @@ static void gather_overrides(struct node_loader *loader)
     for (size_t i = 0; i < loader->input->setting_count; i++) {
         const char *given = loader->input->settings[i];
         const char *equals = strchr(given, '=');
-        if (equals == NULL || equals == given) {
-            node_loader_error(loader, NULL, "--set %s: must be key=value", given);
-            continue;
-        }
+        ALWAYS(equals != NULL, "the setting %s is no key=value", given);
         struct slice name = slice_of(given, (size_t)(equals - given));
         if (!add_setting(loader, config_trim(name), slice_of_text(equals + 1), 0))
             return;

@@ -128,7 +128,14 @@ class Help(Case):
         self.fails(run("consume", "x", "-f", "%q"), 2, "consume: -f %q: %q is no verb")
         self.fails(run("produce", "x", "-f", "%p"), 2, "produce: -f %p: neither %k nor %v")
 
+    def test_unfinished_formats_and_forms_beside_each_other(self):
+        for command in ("consume", "produce"):
+            self.fails(run(command, "x", "-f", "%v%"), 2,
+                       f"{command}: -f %v%: no verb stands after the last %")
+        self.fails(run("consume", "x", "-k", "-f", "%v"), 2, "consume: -k and -H say nothing")
+
     def test_version(self):
+        self.assertEqual(run("--version").out, run("version").out)
         self.assertIn("Apache Kafka 4.4.0", self.ok(run("version")).out.decode())
         self.assertEqual(self.ok(run("version", "--format", "json")).json()["kafka"], "4.4.0")
 
@@ -149,6 +156,23 @@ class Help(Case):
         self.fails(run("start", "--check", "--set", "listeners=SSL://:1"), 1,
                    "error: --set listeners: listeners: listener SSL asks for SSL")
         self.fails(run("start", "-c", "/nonexistent"), 1, "start: /nonexistent: No such file")
+        for pair in ("num.partitions", "=3"):
+            self.fails(run("start", "--check", "--set", pair), 2,
+                       f"start: --set {pair}: must be key=value. See ottla start --help.")
+        self.fails(run("start", "--check", "--shards", "65"), 2,
+                   "start: --shards 65: must be a number from 1 to 64")
+
+    def test_every_fault_of_a_file_is_told(self):
+        """However much is said before the last of them."""
+        with tempfile.NamedTemporaryFile("w", suffix=".properties") as file:
+            file.write("".join(f"unknown.key.{i:03}=x\n" for i in range(200)))
+            file.flush()
+            result = run("start", "--check", "-c", file.name)
+        self.assertEqual(result.code, 1)
+        lines = result.err.splitlines()
+        self.assertIn(f"warning: {file.name}:200: unknown key unknown.key.199 is ignored", lines)
+        self.assertIn(f'error: {file.name}: Missing required configuration "process.roles" which '
+                      "has no default value.", lines)
 
 
 class Strangers(Case):
@@ -214,12 +238,17 @@ class Topics(Case):
         self.fails(run("topic", "create", "cli-a"), 1,
                    f"topic create: cli-a on {BROKER}: TOPIC_ALREADY_EXISTS (36): ")
         self.ok(run("topic", "create", "cli-a", "--if-not-exists"))
+        for words in (["create", "cli-a"], ["describe", "cli-z"], ["delete", "cli-z", "-y"]):
+            result = run("topic", *words, "--format", "json")
+            self.assertEqual((result.code, result.json()["topics"]), (1, []))
+            self.assertEqual(run("topic", *words).out, b"")
         shown = self.ok(run("topic", "describe", "cli-a", "--format", "json")).json()["topics"][0]
         self.assertEqual(shown["name"], "cli-a")
         self.assertIn({"key": "retention.ms", "value": "1234567", "source": "topic"},
                       shown["configs"])
         self.assertEqual([p["partition"] for p in shown["partitions"]], [0, 1, 2])
         self.assertEqual([p["end_offset"] for p in shown["partitions"]], [0, 0, 0])
+        self.assertEqual([p["in_sync"] for p in shown["partitions"]], [[1], [1], [1]])
         self.assertIn("PARTITIONS\n", self.ok(run("topic", "describe", "cli-a")).out.decode())
         every = self.ok(run("topic", "describe", "cli-a", "-a", "-s", "configs", "--format",
                             "awk")).rows()
@@ -242,7 +271,7 @@ class Topics(Case):
                    f"topic create: cli-r on {BROKER}: INVALID_CONFIG (40): Invalid value 1 for "
                    "configuration segment.bytes: Value must be at least 1048576")
         self.fails(run("topic", "create", "cli-r", "-c", "segment.bytes"), 2,
-                   "topic create: -c segment.bytes: must be key=value")
+                   "topic create: --config segment.bytes: must be key=value")
         self.fails(run("topic", "create", "cli-r", "-p", "many"), 2,
                    "topic create: --partitions many: must be a number")
 
@@ -310,14 +339,34 @@ class Records(Case):
         topic = self.topic("cli-errors")
         self.fails(run("consume", topic, "-o", "5"), 1,
                    f"consume: {topic} partition 0 has the offsets 0 to 0; 5 is not among them")
-        self.fails(run("consume", topic, "-p", "1"), 2, f"consume: -p 1: {topic} has")
+        for partitions in ("1", "0,0", "0,", "", "x"):
+            self.fails(run("consume", topic, "-e", "-p", partitions), 2,
+                       f"consume: -p {partitions}: {topic} has")
         self.fails(run("consume", "cli-nowhere", "-e"), 1, f"consume: cli-nowhere on {BROKER}: ")
         self.fails(run("produce", topic, "-X", "no.such.property=1"), 2,
                    "produce: -X no.such.property=1: ")
+        self.fails(run("produce", topic, "-X", "acks"), 2, "produce: --property acks: must be key")
+        self.fails(run("produce", topic, "-f", "json", stdin=b'{"partition":4294967296}'), 1,
+                   "produce: record 1: that is no partition")
         self.fails(run("produce", topic, "-f", "%V{big32}%v", stdin=b"\0\0\0\x09short"), 1,
                    "produce: record 1: the input ends inside of it")
         big = run("produce", topic, "-X", "message.max.bytes=2000000", stdin=b"x" * 1500000)
         self.fails(big, 1, f"produce: {topic} on {BROKER}: MESSAGE_TOO_LARGE (10): ")
+        self.assertIn("max.message.bytes of the topic and -X message.max.bytes=N", big.err)
+        self.assertIn("See ottla topic list.", run("consume", "cli-nowhere", "-e").err)
+        self.assertIn("ottla topic describe shows which there are.",
+                      run("produce", topic, "-p", "7", stdin=b"x").err)
+
+    def test_input_that_cannot_be_read(self):
+        topic = self.topic("cli-unread")
+        folder = os.open("/", os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        for words in (["produce", topic], ["produce", topic, "-f", "%v"],
+                      ["produce", topic, "-f", "json"], ["raw"]):
+            done = subprocess.run([CLIENT, *words], stdin=folder, capture_output=True, check=False,
+                                  env=dict(os.environ, OTTLA_BROKERS=BROKER))
+            self.assertEqual(done.returncode, 1, words)
+            self.assertIn(b"Is a directory", done.stderr)
 
     def test_follows_until_told(self):
         topic = self.topic("cli-follow")

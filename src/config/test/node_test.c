@@ -382,7 +382,6 @@ static void bad_values_are_told_all_at_once(void **state)
             "number of type INT\n"
             "error: s.properties:6: Invalid value -5 for configuration message.max.bytes: Value "
             "must be at least 0\n");
-    refused(NULL, SET("num.partitions"), "error: --set num.partitions: must be key=value\n");
     refused(NULL, SET("broker.heartbeat.interval.ms=5000"),
             "warning: --set broker.heartbeat.interval.ms: broker.heartbeat.interval.ms has no "
             "effect in this version\n"
