@@ -36,7 +36,8 @@ int32_t log_epochs_at(const struct log_epochs *, int64_t offset);
 struct log_epoch log_epochs_end(const struct log_epochs *, int32_t epoch, int64_t end_offset);
 
 void log_epochs_write(const struct log_epochs *, struct text *);
-/* false: not such a file; the entries read so far stand until cut or fini. */
+/* Where entries do not rise the later ones stand, as in Kafka. false: not such a file; what was
+ * read so far stands until cut or fini. */
 MUST_USE bool log_epochs_read(struct log_epochs *, struct slice text);
 
 #endif

@@ -6,6 +6,7 @@
 #include "sys/journal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -69,6 +70,20 @@ struct log_epoch_end log_epoch_end(const struct log *log, int32_t epoch)
 int32_t log_epoch_of(const struct log *log, int64_t offset)
 {
     return log_epochs_at(&log->epochs, offset);
+}
+
+void log_suffixed_name(const char *name, struct uuid random, const char *suffix,
+                       char ret_name[LOG_STEM_SIZE])
+{
+    char id[UUID_TEXT_SIZE];
+    char end[64];
+    const char *partition = strrchr(name, '-');
+    ALWAYS(partition != NULL, "%s is no partition's folder", name);
+    uuid_format(random, id);
+    size_t end_size = (size_t)snprintf(end, sizeof end, "%s.%s-%s", partition, id, suffix);
+    size_t topic_size = MIN_OF((size_t)(partition - name), NAME_MAX - end_size);
+    memcpy(ret_name, name, topic_size);
+    memcpy(ret_name + topic_size, end, end_size + 1);
 }
 
 void log_stem(const struct log *log, int64_t base_offset, char ret_stem[LOG_STEM_SIZE])

@@ -119,6 +119,9 @@ static inline int64_t log_segment_end(const struct log *log, int at)
     return at + 1 < log->segment_count ? log->segments[at + 1]->base_offset : log->end_offset;
 }
 
+/* "topic-0.<random>-<suffix>"; the topic is cut short where a file system takes no longer name. */
+void log_suffixed_name(const char *name, struct uuid random, const char *suffix,
+                       char ret_name[LOG_STEM_SIZE]);
 /* "topic-0/00000000000000000042", without suffix. */
 void log_stem(const struct log *, int64_t base_offset, char ret_stem[LOG_STEM_SIZE]);
 /* Adds an empty segment at the end, without touching files; NULL when memory is out. */

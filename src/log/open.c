@@ -100,10 +100,8 @@ static const char *check_metadata(const struct log *log, int folder_fd, bool *re
  * no partition's. */
 static int set_aside(const struct log *log) NOT_ON(on_shard)
 {
-    char id[UUID_TEXT_SIZE];
     char stray[LOG_STEM_SIZE];
-    uuid_format(log->topic_id, id);
-    (void)snprintf(stray, sizeof stray, "%.200s.%s-stray", log->name, id);
+    log_suffixed_name(log->name, log->topic_id, "stray", stray);
     int error = sys_rename(log->dir_fd, log->name, stray);
     return error == 0 ? sys_dir_sync(log->dir_fd) : error;
 }
@@ -421,10 +419,8 @@ static int unlink_entry(void *context, const char *name, bool is_directory)
 
 int log_delete(struct log *log, struct uuid random)
 {
-    char id[UUID_TEXT_SIZE];
     char doomed[LOG_STEM_SIZE];
-    uuid_format(random, id);
-    (void)snprintf(doomed, sizeof doomed, "%.200s.%s-delete", log->name, id);
+    log_suffixed_name(log->name, random, "delete", doomed);
     int dir_fd = log->dir_fd;
     int error = sys_rename(dir_fd, log->name, doomed);
     if (error == 0)

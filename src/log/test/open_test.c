@@ -1,6 +1,7 @@
 /* A log that is appended to, read and opened again: after a clean stop, after kill -9, with a tail
  * torn at every byte, with files missing or damaged. What was appended whole is there, nothing
  * else. */
+#include "log/log_int.h"
 #include "log/test/log_kit.h"
 #include "sys/clock.h"
 #include "sys/dir.h"
@@ -442,6 +443,20 @@ static void another_topics_folder_is_set_aside(void **state)
     log_kit_free(kit);
 }
 
+static void a_suffix_shortens_the_topic_alone(void **state)
+{
+    (void)state;
+    char name[260];
+    char suffixed[LOG_STEM_SIZE];
+    struct uuid random = {{1}};
+    log_suffixed_name("a.b-c-12", random, "delete", suffixed);
+    assert_string_equal(suffixed, "a.b-c-12.AQAAAAAAAAAAAAAAAAAAAA-delete");
+    (void)snprintf(name, sizeof name, "%0249d-1234", 0);
+    log_suffixed_name(name, random, "stray", suffixed);
+    assert_int_equal(strlen(suffixed), 255);
+    assert_string_equal(suffixed + 255 - 34, "-1234.AQAAAAAAAAAAAAAAAAAAAA-stray");
+}
+
 static void send(struct log_kit *kit, int32_t sequence, bool again)
 {
     struct log_kit_batch batch = {.producer_id = 9,
@@ -495,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_wrong_index_misleads_nobody),
         cmocka_unit_test(lost_indexes_are_made_again),
         cmocka_unit_test(another_topics_folder_is_set_aside),
+        cmocka_unit_test(a_suffix_shortens_the_topic_alone),
         cmocka_unit_test(five_batches_are_remembered_over_any_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
