@@ -336,6 +336,8 @@ static bool split_broker(struct slice text, char *ret_host, size_t size, uint16_
     while (colon > 0 && text.data[colon - 1] != ':' && text.data[colon - 1] != ']')
         colon--;
     bool has_port = colon > 0 && text.data[colon - 1] == ':';
+    if (has_port && memchr(text.data, ':', colon - 1) != NULL && text.data[0] != '[')
+        return false; /* an IPv6 address without its brackets */
     struct slice host = has_port ? slice_first(text, colon - 1) : text;
     unsigned long port = PORT_DEFAULT;
     if (has_port) {
@@ -366,7 +368,7 @@ static bool open_one(struct client *client, struct slice broker)
     text_reset(&client->broker);
     text_add(&client->broker, broker);
     if (!split_broker(broker, host, sizeof host, &port))
-        return fail(client, "not host:port:", 0);
+        return fail(client, "not host:port or [IPv6 address]:port:", 0);
     text_reset(&client->broker);
     text_printf(&client->broker, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host,
                 (unsigned)port);

@@ -227,7 +227,8 @@ static enum command_wish parse_help(const struct command *table, struct parser *
     else {
         text_printf(p->out, "no such command: %s%s%s", first, second != NULL ? " " : "",
                     second != NULL ? second : "");
-        suggest(table, NULL, first, p->out);
+        bool inside = second != NULL && is_group(table, first);
+        suggest(table, inside ? first : NULL, inside ? second : first, p->out);
         return COMMAND_WRONG;
     }
     return COMMAND_HELP;

@@ -220,7 +220,9 @@ class Strangers(Case):
     def test_the_second_broker_is_asked(self):
         nobody = f"127.0.0.1:{free_port()}"
         self.ok(run("topic", "list", "-b", f"{nobody},{BROKER}"))
-        self.fails(run("topic", "list", "-b", "127.0.0.1:99999"), 1, "topic list: not host:port")
+        for name in ("127.0.0.1:99999", "::1", "::1:9092", ":"):
+            self.fails(run("topic", "list", "-b", name), 1,
+                       f"topic list: not host:port or [IPv6 address]:port: {name}")
 
 
 class Topics(Case):

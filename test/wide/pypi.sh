@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# PyPI's newest Python clients, in an environment of their own: see pypi.py. 77: PyPI cannot be had.
+# PyPI's newest Python clients, in an environment of their own: see pypi.py. 77: PyPI or Debian's
+# python3-venv cannot be had.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 environment=$top/build/pypi
 mkdir -p "$environment"
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+  echo "python3-venv is not installed"
+  exit 77
+fi
 if ! {
   python3 -m venv "$environment" &&
     "$environment/bin/pip" install --upgrade kafka-python aiokafka confluent-kafka \

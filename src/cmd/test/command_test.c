@@ -117,6 +117,10 @@ static void mistakes(void **state)
     wrong(WORDS("topic", "create", "a", "b", "c", "d"),
           "unexpected argument d. See ottla topic create --help.");
     wrong(WORDS("help", "nothing"), "no such command: nothing. See ottla --help.");
+    wrong(WORDS("help", "topic", "nothing"),
+          "no such command: topic nothing. See ottla topic --help.");
+    wrong(WORDS("help", "topic", "lsit"),
+          "no such command: topic lsit; did you mean topic list?");
 }
 
 static void help(void **state)
