@@ -1,4 +1,4 @@
-"""The records that clients write and read in the wide suites, and the check that a topic holds them: every
+"""The records that clients write and read in the suites, and the check that a topic holds them: every
 byte, the order, the timestamps, and the codec of its stored batches. Whoever writes them in another language
 writes the same ones. Needs the confluent client for check_topic alone.
 """

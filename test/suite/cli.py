@@ -8,22 +8,17 @@ started here, and what concerns the data directory is left out.
 import json
 import os
 import pathlib
-import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 
-OTTLA = os.environ.get("OTTLA", "build/release/ottla")
-# The thread sanitizer does not know the threads that librdkafka starts (thrd_create) and crashes:
-# under it the broker is watched, and the clients are the release binary's.
-CLIENT = "build/release/ottla" if os.environ.get("OTTLA_BUILD") == "tsan" else OTTLA
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from node import CLIENT, Node, free_port  # noqa: E402
+
 OUTSIDE = os.environ.get("OTTLA_CLI_BROKER")
-START_SECONDS = 30
 BROKER = OUTSIDE
 
 
@@ -45,52 +40,6 @@ def run(*words, stdin=b"", env=None, brokers=True, timeout=60):
     done = subprocess.run([CLIENT, *words], input=stdin, capture_output=True, env=full,
                           timeout=timeout, check=False)
     return Result(done.returncode, done.stdout, done.stderr.decode())
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Broker:
-    """A node in a folder of its own, on a free port of loopback."""
-
-    def __init__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ottla-cli-"))
-        self.data = self.folder / "data"
-        self.port = free_port()
-        self.log = open(self.folder / "log", "wb")
-        self.process = subprocess.Popen(
-            [OTTLA, "start", "--set", f"log.dirs={self.data}",
-             "--set", f"listeners=PLAINTEXT://127.0.0.1:{self.port}",
-             "--set", "ottla.metrics.listener="],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.show()
-                    raise RuntimeError("the broker did not start") from None
-                time.sleep(0.02)
-
-    def show(self):
-        sys.stderr.write((self.folder / "log").read_text(errors="replace")[-4000:])
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(START_SECONDS)
-        self.log.close()
-        return code
-
-    def remove(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.folder)
 
 
 class Case(unittest.TestCase):
@@ -500,20 +449,17 @@ broker = None
 
 def main():
     global broker, BROKER
-    if not OUTSIDE and not (pathlib.Path(__file__).parents[2] / "src/server/node.c").exists():
-        print("there is no node to start yet (src/server/node.c); OTTLA_CLI_BROKER names another")
-        return 77
     if not OUTSIDE:
-        broker = Broker()
-        BROKER = f"127.0.0.1:{broker.port}"
+        broker = Node()
+        BROKER = broker.address
     stopped = 0
     try:
         suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
         result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
         if broker:
-            if not result.wasSuccessful():
-                broker.show()
             stopped = broker.stop()
+            if stopped != 0 or not result.wasSuccessful():
+                print(broker.log()[-4000:])
     finally:
         if broker:
             broker.remove()
