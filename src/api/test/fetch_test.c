@@ -24,6 +24,13 @@ static void init(struct replica_kit *kit, int shards)
     replica_kit_add_topic(kit, &topic_a);
 }
 
+static int with_topic(void **state)
+{
+    struct replica_kit *kit = replica_kit_take(state);
+    init(kit, kit->shard_count);
+    return 0;
+}
+
 /* `batches` batches of one record of 100 bytes; a batch then has 61 + 110 bytes. */
 static void fill(struct replica_kit *kit, int32_t partition, int batches)
 {
@@ -279,25 +286,20 @@ static struct api_exchange waiting(struct replica_kit_fetch *fetch)
 
 static void an_append_wakes(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        init(&kit, shards);
-        for (int32_t i = 0; i < 3; i++) {
-            struct replica_kit_fetch fetch;
-            replica_kit_fetch_init(&fetch, "aaa", 3);
-            for (int32_t j = 0; j < i; j++)
-                fetch.parts[j].fetch_offset = 1;
-            struct api_exchange exchange = waiting(&fetch);
-            replica_kit_begin(&kit, &exchange);
-            assert_false(replica_kit_is_done(&kit, &exchange));
-            fill(&kit, i, 1);
-            replica_kit_wait(&kit, &exchange);
-            const struct fetch_response *response = exchange.response;
-            assert_int_equal(bytes_of(response, i), batch_size(&kit));
-            assert_int_equal(part_of(response, i)->high_watermark, 1);
-        }
-        replica_kit_fini(&kit);
+    struct replica_kit *kit = *state;
+    for (int32_t i = 0; i < 3; i++) {
+        struct replica_kit_fetch fetch;
+        replica_kit_fetch_init(&fetch, "aaa", 3);
+        for (int32_t j = 0; j < i; j++)
+            fetch.parts[j].fetch_offset = 1;
+        struct api_exchange exchange = waiting(&fetch);
+        replica_kit_begin(kit, &exchange);
+        assert_false(replica_kit_is_done(kit, &exchange));
+        fill(kit, i, 1);
+        replica_kit_wait(kit, &exchange);
+        const struct fetch_response *response = exchange.response;
+        assert_int_equal(bytes_of(response, i), batch_size(kit));
+        assert_int_equal(part_of(response, i)->high_watermark, 1);
     }
 }
 
@@ -342,19 +344,14 @@ static void min_bytes_beyond_max_bytes(void **state)
 
 static void time_is_up(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        init(&kit, shards);
-        struct replica_kit_fetch fetch;
-        replica_kit_fetch_init(&fetch, "aaa", 3);
-        fetch.message.max_wait_ms = 1;
-        const struct fetch_response *response = ask(&kit, 12, &fetch);
-        assert_int_equal(parts_in(response), 3);
-        for (int32_t i = 0; i < 3; i++)
-            assert_int_equal(bytes_of(response, i), 0);
-        replica_kit_fini(&kit);
-    }
+    struct replica_kit *kit = *state;
+    struct replica_kit_fetch fetch;
+    replica_kit_fetch_init(&fetch, "aaa", 3);
+    fetch.message.max_wait_ms = 1;
+    const struct fetch_response *response = ask(kit, 12, &fetch);
+    assert_int_equal(parts_in(response), 3);
+    for (int32_t i = 0; i < 3; i++)
+        assert_int_equal(bytes_of(response, i), 0);
 }
 
 /* Nothing asked for, nothing to wait for. */
@@ -374,86 +371,71 @@ static void of_nothing(void **state)
 /* The connection ends while it waits, on one shard or on several; others go on. */
 static void abandoned(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        init(&kit, shards);
-        struct replica_kit_fetch fetches[4];
-        struct api_exchange exchanges[4];
-        for (int i = 0; i < 4; i++) {
-            replica_kit_fetch_init(&fetches[i], "aaa", 3);
-            exchanges[i] = waiting(&fetches[i]);
-            replica_kit_begin(&kit, &exchanges[i]);
-        }
-        replica_kit_abandon(&kit, &exchanges[0]);
-        replica_kit_abandon(&kit, &exchanges[2]);
-        fill(&kit, 1, 1);
-        replica_kit_wait(&kit, &exchanges[1]);
-        replica_kit_wait(&kit, &exchanges[3]);
-        assert_int_equal(bytes_of(exchanges[3].response, 1), batch_size(&kit));
-        assert_false(exchanges[0].answered);
-        replica_kit_fini(&kit);
+    struct replica_kit *kit = *state;
+    struct replica_kit_fetch fetches[4];
+    struct api_exchange exchanges[4];
+    for (int i = 0; i < 4; i++) {
+        replica_kit_fetch_init(&fetches[i], "aaa", 3);
+        exchanges[i] = waiting(&fetches[i]);
+        replica_kit_begin(kit, &exchanges[i]);
     }
+    replica_kit_abandon(kit, &exchanges[0]);
+    replica_kit_abandon(kit, &exchanges[2]);
+    fill(kit, 1, 1);
+    replica_kit_wait(kit, &exchanges[1]);
+    replica_kit_wait(kit, &exchanges[3]);
+    assert_int_equal(bytes_of(exchanges[3].response, 1), batch_size(kit));
+    assert_false(exchanges[0].answered);
 }
 
 /* Its topic is deleted, or its leader moves: told at once, with the leader where a version can. */
 static void the_replica_ends(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        init(&kit, shards);
-        struct replica_kit_fetch fetch;
-        replica_kit_fetch_init(&fetch, "aaa", 3);
-        struct api_exchange exchange = waiting(&fetch);
-        replica_kit_begin(&kit, &exchange);
-        replica_kit_lead(&kit, &(struct replica_kit_lead){0xa0, 1, 2, 4});
-        replica_kit_wait(&kit, &exchange);
-        assert_int_equal(part_of(exchange.response, 0)->error_code, ERR_NOT_LEADER_OR_FOLLOWER);
-        assert_int_equal(part_of(exchange.response, 1)->error_code, ERR_NONE);
-        fetch.topic.topic = slice_of_text("");
-        fetch.topic.topic_id = api_kit_id(0xa0);
-        const struct fetch_response *response = ask(&kit, 16, &fetch);
-        assert_int_equal(part_of(response, 0)->current_leader.leader_id, 2);
-        assert_int_equal(part_of(response, 0)->current_leader.leader_epoch, 4);
-        replica_kit_fetch_init(&fetch, "aaa", 3);
-        fetch.parts[0].partition = 2;
-        fetch.topic.partitions_count = 2; /* partitions 2 and 1 */
-        exchange = waiting(&fetch);
-        replica_kit_begin(&kit, &exchange);
-        replica_kit_remove_topic(&kit, 0xa0);
-        replica_kit_wait(&kit, &exchange);
-        /* The shards hear of it one after the other: the first that does is enough. */
-        int ended = 0;
-        for (int32_t i = 1; i <= 2; i++)
-            ended += part_of(exchange.response, i)->error_code == ERR_NOT_LEADER_OR_FOLLOWER;
-        assert_true(ended > 0);
-        response = ask(&kit, 12, &fetch);
-        assert_int_equal(part_of(response, 1)->error_code, ERR_UNKNOWN_TOPIC_OR_PARTITION);
-        replica_kit_fini(&kit);
-    }
+    struct replica_kit *kit = *state;
+    struct replica_kit_fetch fetch;
+    replica_kit_fetch_init(&fetch, "aaa", 3);
+    struct api_exchange exchange = waiting(&fetch);
+    replica_kit_begin(kit, &exchange);
+    replica_kit_lead(kit, &(struct replica_kit_lead){0xa0, 1, 2, 4});
+    replica_kit_wait(kit, &exchange);
+    assert_int_equal(part_of(exchange.response, 0)->error_code, ERR_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(part_of(exchange.response, 1)->error_code, ERR_NONE);
+    fetch.topic.topic = slice_of_text("");
+    fetch.topic.topic_id = api_kit_id(0xa0);
+    const struct fetch_response *response = ask(kit, 16, &fetch);
+    assert_int_equal(part_of(response, 0)->current_leader.leader_id, 2);
+    assert_int_equal(part_of(response, 0)->current_leader.leader_epoch, 4);
+    replica_kit_fetch_init(&fetch, "aaa", 3);
+    fetch.parts[0].partition = 2;
+    fetch.topic.partitions_count = 2; /* partitions 2 and 1 */
+    exchange = waiting(&fetch);
+    replica_kit_begin(kit, &exchange);
+    replica_kit_remove_topic(kit, 0xa0);
+    replica_kit_wait(kit, &exchange);
+    /* The shards hear of it one after the other: the first that does is enough. */
+    int ended = 0;
+    for (int32_t i = 1; i <= 2; i++)
+        ended += part_of(exchange.response, i)->error_code == ERR_NOT_LEADER_OR_FOLLOWER;
+    assert_true(ended > 0);
+    response = ask(kit, 12, &fetch);
+    assert_int_equal(part_of(response, 1)->error_code, ERR_UNKNOWN_TOPIC_OR_PARTITION);
 }
 
 /* Requests for a log that is being opened wait for it. */
 static void opening_makes_wait(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        replica_kit_init(&kit, shards, NULL);
-        replica_kit_hold_worker(&kit);
-        replica_kit_add_topic(&kit, &topic_a);
-        struct replica_kit_fetch fetch;
-        replica_kit_fetch_init(&fetch, "aaa", 3);
-        struct api_exchange exchange = {.key = API_FETCH, .version = 12, .message = &fetch.message};
-        replica_kit_begin(&kit, &exchange);
-        assert_false(replica_kit_is_done(&kit, &exchange));
-        replica_kit_release_worker(&kit);
-        replica_kit_wait(&kit, &exchange);
-        for (int32_t i = 0; i < 3; i++)
-            assert_int_equal(part_of(exchange.response, i)->error_code, ERR_NONE);
-        replica_kit_fini(&kit);
-    }
+    struct replica_kit *kit = *state;
+    replica_kit_hold_worker(kit);
+    replica_kit_add_topic(kit, &topic_a);
+    struct replica_kit_fetch fetch;
+    replica_kit_fetch_init(&fetch, "aaa", 3);
+    struct api_exchange exchange = {.key = API_FETCH, .version = 12, .message = &fetch.message};
+    replica_kit_begin(kit, &exchange);
+    assert_false(replica_kit_is_done(kit, &exchange));
+    replica_kit_release_worker(kit);
+    replica_kit_wait(kit, &exchange);
+    for (int32_t i = 0; i < 3; i++)
+        assert_int_equal(part_of(exchange.response, i)->error_code, ERR_NONE);
 }
 
 /* What stands where the log should be is no folder. */
@@ -663,26 +645,21 @@ static void check_aborted(const struct fetch_response_responses_partitions *part
 
 static void aborted_transactions(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        replica_kit_init(&kit, shards, NULL);
+    struct replica_kit *kit = *state;
+    for (int32_t i = 0; i < 3; i++)
+        write_aborted(kit, i);
+    replica_kit_add_topic(kit, &topic_a);
+    for (int64_t offset = 0; offset < 4; offset++) {
+        struct replica_kit_fetch fetch;
+        replica_kit_fetch_init(&fetch, "aaa", 3);
         for (int32_t i = 0; i < 3; i++)
-            write_aborted(&kit, i);
-        replica_kit_add_topic(&kit, &topic_a);
-        for (int64_t offset = 0; offset < 4; offset++) {
-            struct replica_kit_fetch fetch;
-            replica_kit_fetch_init(&fetch, "aaa", 3);
-            for (int32_t i = 0; i < 3; i++)
-                fetch.parts[i].fetch_offset = offset;
-            const struct fetch_response *response = ask(&kit, 12, &fetch);
-            assert_int_equal(part_of(response, 1)->aborted_transactions_count, -1);
-            fetch.message.isolation_level = 1;
-            response = ask(&kit, 12, &fetch);
-            for (int32_t i = 0; i < 3; i++)
-                check_aborted(part_of(response, i), offset);
-        }
-        replica_kit_fini(&kit);
+            fetch.parts[i].fetch_offset = offset;
+        const struct fetch_response *response = ask(kit, 12, &fetch);
+        assert_int_equal(part_of(response, 1)->aborted_transactions_count, -1);
+        fetch.message.isolation_level = 1;
+        response = ask(kit, 12, &fetch);
+        for (int32_t i = 0; i < 3; i++)
+            check_aborted(part_of(response, i), offset);
     }
 }
 
@@ -708,19 +685,19 @@ int main(void)
         cmocka_unit_test(topic_ids),
         cmocka_unit_test(divergence),
         cmocka_unit_test(no_such_isolation),
-        cmocka_unit_test(an_append_wakes),
+        REPLICA_KIT_EACH(an_append_wakes, with_topic),
         cmocka_unit_test(min_bytes),
         cmocka_unit_test(min_bytes_beyond_max_bytes),
-        cmocka_unit_test(time_is_up),
+        REPLICA_KIT_EACH(time_is_up, with_topic),
         cmocka_unit_test(of_nothing),
-        cmocka_unit_test(abandoned),
-        cmocka_unit_test(the_replica_ends),
-        cmocka_unit_test(opening_makes_wait),
+        REPLICA_KIT_EACH(abandoned, with_topic),
+        REPLICA_KIT_EACH(the_replica_ends, with_topic),
+        REPLICA_KIT_EACH(opening_makes_wait, replica_kit_set_up),
         cmocka_unit_test(a_log_that_cannot_be_opened),
         cmocka_unit_test(a_session),
         cmocka_unit_test(unknown_ones_are_last),
         cmocka_unit_test(one_request_a_session),
-        cmocka_unit_test(aborted_transactions),
+        REPLICA_KIT_EACH(aborted_transactions, replica_kit_set_up),
         cmocka_unit_test(committed_only_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,31 +231,26 @@ static void list_nothing(void **state)
 /* Answered once the log is open, in the order of the request; a search goes through the worker. */
 static void list_waits(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        replica_kit_init(&kit, shards, NULL);
-        replica_kit_hold_worker(&kit);
-        replica_kit_add_topic(&kit, &topic_a);
-        struct list_request request;
-        list_init_request(&request);
-        for (int32_t i = 2; i >= 0; i--)
-            add(&request, i, i == 1 ? 5 : -1);
-        struct api_exchange exchange = {
-            .key = API_LIST_OFFSETS, .version = 7, .message = &request.message};
-        struct api_exchange gone = exchange;
-        replica_kit_begin(&kit, &exchange);
-        replica_kit_begin(&kit, &gone);
-        assert_false(replica_kit_is_done(&kit, &exchange));
-        replica_kit_abandon(&kit, &gone);
-        replica_kit_release_worker(&kit);
-        replica_kit_wait(&kit, &exchange);
-        const struct list_offsets_response *response = exchange.response;
-        for (int32_t i = 0; i < 3; i++) {
-            assert_int_equal(response->topics[0].partitions[i].partition_index, 2 - i);
-            assert_int_equal(response->topics[0].partitions[i].error_code, ERR_NONE);
-        }
-        replica_kit_fini(&kit);
+    struct replica_kit *kit = *state;
+    replica_kit_hold_worker(kit);
+    replica_kit_add_topic(kit, &topic_a);
+    struct list_request request;
+    list_init_request(&request);
+    for (int32_t i = 2; i >= 0; i--)
+        add(&request, i, i == 1 ? 5 : -1);
+    struct api_exchange exchange = {
+        .key = API_LIST_OFFSETS, .version = 7, .message = &request.message};
+    struct api_exchange gone = exchange;
+    replica_kit_begin(kit, &exchange);
+    replica_kit_begin(kit, &gone);
+    assert_false(replica_kit_is_done(kit, &exchange));
+    replica_kit_abandon(kit, &gone);
+    replica_kit_release_worker(kit);
+    replica_kit_wait(kit, &exchange);
+    const struct list_offsets_response *response = exchange.response;
+    for (int32_t i = 0; i < 3; i++) {
+        assert_int_equal(response->topics[0].partitions[i].partition_index, 2 - i);
+        assert_int_equal(response->topics[0].partitions[i].error_code, ERR_NONE);
     }
 }
 
@@ -380,7 +375,7 @@ int main(void)
         cmocka_unit_test(repeated),
         cmocka_unit_test(named_twice),
         cmocka_unit_test(list_nothing),
-        cmocka_unit_test(list_waits),
+        REPLICA_KIT_EACH(list_waits, replica_kit_set_up),
         cmocka_unit_test(ends_of_epochs),
         cmocka_unit_test(epochs_of_nothing),
         cmocka_unit_test(epoch_errors),

@@ -32,6 +32,13 @@ static void init(struct replica_kit *kit, int shards, const char *const *setting
     replica_kit_add_topic(kit, &topic_b);
 }
 
+static int with_topics(void **state)
+{
+    struct replica_kit *kit = replica_kit_take(state);
+    init(kit, kit->shard_count, NULL);
+    return 0;
+}
+
 static void request_init(struct request *request, int16_t acks)
 {
     *request = (struct request){.message = produce_request_default};
@@ -114,35 +121,30 @@ static void all_versions(void **state)
  * its own, at its place. */
 static void each_its_own(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        init(&kit, shards, NULL);
-        struct slice bad = replica_kit_batch(&kit, 1, 10);
-        struct request request;
-        request_init(&request, -1);
-        add(&request, "aaa", 2, replica_kit_batch(&kit, 1, 10));
-        add(&request, "aaa", 7, replica_kit_batch(&kit, 1, 10));
-        add(&request, "aaa", 0, slice_of_text(""));
-        add(&request, "aaa", 1, replica_kit_batch(&kit, 3, 10));
-        add(&request, "aaa", -1, replica_kit_batch(&kit, 3, 10));
-        add(&request, "bbb", 1, slice_first(bad, bad.size - 1));
-        add(&request, "bbb", 0, replica_kit_batch(&kit, 1, 10));
-        const struct produce_response *response = ask(&kit, 9, &request);
-        static const enum err first[] = {ERR_NONE, ERR_UNKNOWN_TOPIC_OR_PARTITION,
-                                         ERR_INVALID_RECORD, ERR_NONE,
-                                         ERR_UNKNOWN_TOPIC_OR_PARTITION};
-        for (int32_t i = 0; i < (int32_t)COUNT_OF(first); i++) {
-            assert_int_equal(part_of(response, 0, i)->index, request.parts[0][i].index);
-            assert_int_equal(part_of(response, 0, i)->error_code, first[i]);
-            assert_int_equal(part_of(response, 0, i)->base_offset, first[i] == ERR_NONE ? 0 : -1);
-        }
-        assert_int_not_equal(part_of(response, 1, 0)->error_code, ERR_NONE);
-        assert_int_equal(part_of(response, 1, 1)->error_code, ERR_NONE);
-        assert_int_equal(end_of(&kit, "aaa", 1), 3);
-        assert_int_equal(end_of(&kit, "bbb", 1), 0);
-        replica_kit_fini(&kit);
+    struct replica_kit *kit = *state;
+    struct slice bad = replica_kit_batch(kit, 1, 10);
+    struct request request;
+    request_init(&request, -1);
+    add(&request, "aaa", 2, replica_kit_batch(kit, 1, 10));
+    add(&request, "aaa", 7, replica_kit_batch(kit, 1, 10));
+    add(&request, "aaa", 0, slice_of_text(""));
+    add(&request, "aaa", 1, replica_kit_batch(kit, 3, 10));
+    add(&request, "aaa", -1, replica_kit_batch(kit, 3, 10));
+    add(&request, "bbb", 1, slice_first(bad, bad.size - 1));
+    add(&request, "bbb", 0, replica_kit_batch(kit, 1, 10));
+    const struct produce_response *response = ask(kit, 9, &request);
+    static const enum err first[] = {ERR_NONE, ERR_UNKNOWN_TOPIC_OR_PARTITION,
+                                     ERR_INVALID_RECORD, ERR_NONE,
+                                     ERR_UNKNOWN_TOPIC_OR_PARTITION};
+    for (int32_t i = 0; i < (int32_t)COUNT_OF(first); i++) {
+        assert_int_equal(part_of(response, 0, i)->index, request.parts[0][i].index);
+        assert_int_equal(part_of(response, 0, i)->error_code, first[i]);
+        assert_int_equal(part_of(response, 0, i)->base_offset, first[i] == ERR_NONE ? 0 : -1);
     }
+    assert_int_not_equal(part_of(response, 1, 0)->error_code, ERR_NONE);
+    assert_int_equal(part_of(response, 1, 1)->error_code, ERR_NONE);
+    assert_int_equal(end_of(kit, "aaa", 1), 3);
+    assert_int_equal(end_of(kit, "bbb", 1), 0);
 }
 
 static void one_partition_twice(void **state)
@@ -367,42 +369,40 @@ static void encoded_again(void **state)
 
 /* ---- synced before it is answered ---- */
 
-static const char *const *each_is_synced(void)
+#define EACH_IS_SYNCED API_KIT_SETTINGS("log.flush.interval.messages=1")
+
+static int with_syncs(void **state)
 {
-    static const char *const settings[API_KIT_SETTINGS_MAX + 1] = {"log.flush.interval.messages=1"};
-    return settings;
+    struct replica_kit *kit = replica_kit_take(state);
+    init(kit, kit->shard_count, EACH_IS_SYNCED);
+    return 0;
 }
 
 /* The high watermark waits for the sync, and with it who waits for all acks and who reads. */
 static void a_sync_is_waited_for(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        init(&kit, shards, each_is_synced());
-        (void)replica_kit_produce(&kit, "aaa", 1, replica_kit_batch(&kit, 1, 1));
-        replica_kit_hold_worker(&kit);
-        struct request requests[5];
-        struct api_exchange exchanges[5];
-        for (int i = 0; i < 5; i++) {
-            request_init(&requests[i], i % 2 == 0 ? -1 : 1);
-            add(&requests[i], "aaa", 1, replica_kit_batch(&kit, 2, 1));
-            exchanges[i] = (struct api_exchange){
-                .key = API_PRODUCE, .version = 9, .message = &requests[i].message};
-            replica_kit_begin(&kit, &exchanges[i]);
-        }
-        assert_int_equal(end_of(&kit, "aaa", 1), 1);
-        for (int i = 0; i < 5; i++)
-            assert_false(replica_kit_is_done(&kit, &exchanges[i]));
-        replica_kit_release_worker(&kit);
-        for (int i = 0; i < 5; i++) {
-            replica_kit_wait(&kit, &exchanges[i]);
-            assert_int_equal(part_of(exchanges[i].response, 0, 0)->error_code, ERR_NONE);
-            assert_int_equal(part_of(exchanges[i].response, 0, 0)->base_offset, 1 + 2 * i);
-        }
-        assert_int_equal(end_of(&kit, "aaa", 1), 11);
-        replica_kit_fini(&kit);
+    struct replica_kit *kit = *state;
+    (void)replica_kit_produce(kit, "aaa", 1, replica_kit_batch(kit, 1, 1));
+    replica_kit_hold_worker(kit);
+    struct request requests[5];
+    struct api_exchange exchanges[5];
+    for (int i = 0; i < 5; i++) {
+        request_init(&requests[i], i % 2 == 0 ? -1 : 1);
+        add(&requests[i], "aaa", 1, replica_kit_batch(kit, 2, 1));
+        exchanges[i] = (struct api_exchange){
+            .key = API_PRODUCE, .version = 9, .message = &requests[i].message};
+        replica_kit_begin(kit, &exchanges[i]);
     }
+    assert_int_equal(end_of(kit, "aaa", 1), 1);
+    for (int i = 0; i < 5; i++)
+        assert_false(replica_kit_is_done(kit, &exchanges[i]));
+    replica_kit_release_worker(kit);
+    for (int i = 0; i < 5; i++) {
+        replica_kit_wait(kit, &exchanges[i]);
+        assert_int_equal(part_of(exchanges[i].response, 0, 0)->error_code, ERR_NONE);
+        assert_int_equal(part_of(exchanges[i].response, 0, 0)->base_offset, 1 + 2 * i);
+    }
+    assert_int_equal(end_of(kit, "aaa", 1), 11);
 }
 
 /* A new image tells this node once more that it leads: what it has not synced is not committed by
@@ -411,7 +411,7 @@ static void an_image_commits_nothing(void **state)
 {
     (void)state;
     struct replica_kit kit;
-    init(&kit, SHARDS, each_is_synced());
+    init(&kit, SHARDS, EACH_IS_SYNCED);
     (void)replica_kit_produce(&kit, "aaa", 1, replica_kit_batch(&kit, 1, 1));
     replica_kit_hold_worker(&kit);
     struct request request;
@@ -453,7 +453,7 @@ static void a_failed_sync_is_told_to_all(void **state)
 {
     (void)state;
     struct replica_kit kit;
-    init(&kit, 1, each_is_synced());
+    init(&kit, 1, EACH_IS_SYNCED);
     (void)replica_kit_produce(&kit, "aaa", 1, from_producer(&kit, 0));
     replica_kit_hold_worker(&kit);
     struct request requests[3];
@@ -482,7 +482,7 @@ static void deleted_while_syncing(void **state)
 {
     (void)state;
     struct replica_kit kit;
-    init(&kit, SHARDS, each_is_synced());
+    init(&kit, SHARDS, EACH_IS_SYNCED);
     (void)replica_kit_produce(&kit, "aaa", 1, replica_kit_batch(&kit, 1, 1));
     replica_kit_hold_worker(&kit);
     struct request request;
@@ -504,31 +504,26 @@ static void deleted_while_syncing(void **state)
 
 static void opening_makes_wait(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        replica_kit_init(&kit, shards, NULL);
-        replica_kit_hold_worker(&kit);
-        replica_kit_add_topic(&kit, &topic_a);
-        struct request requests[3];
-        struct api_exchange exchanges[3];
-        for (int i = 0; i < 3; i++) {
-            request_init(&requests[i], i == 1 ? 0 : -1);
-            add(&requests[i], "aaa", 0, replica_kit_batch(&kit, 1, 1));
-            add(&requests[i], "aaa", 1, replica_kit_batch(&kit, 1, 1));
-            exchanges[i] = (struct api_exchange){
-                .key = API_PRODUCE, .version = 9, .message = &requests[i].message};
-            replica_kit_begin(&kit, &exchanges[i]);
-            assert_false(replica_kit_is_done(&kit, &exchanges[i]));
-        }
-        replica_kit_abandon(&kit, &exchanges[2]); /* its records are written all the same */
-        replica_kit_release_worker(&kit);
-        replica_kit_wait(&kit, &exchanges[0]);
-        replica_kit_wait(&kit, &exchanges[1]);
-        assert_int_equal(part_of(exchanges[0].response, 0, 1)->base_offset, 0);
-        assert_int_equal(end_of(&kit, "aaa", 1), 3);
-        replica_kit_fini(&kit);
+    struct replica_kit *kit = *state;
+    replica_kit_hold_worker(kit);
+    replica_kit_add_topic(kit, &topic_a);
+    struct request requests[3];
+    struct api_exchange exchanges[3];
+    for (int i = 0; i < 3; i++) {
+        request_init(&requests[i], i == 1 ? 0 : -1);
+        add(&requests[i], "aaa", 0, replica_kit_batch(kit, 1, 1));
+        add(&requests[i], "aaa", 1, replica_kit_batch(kit, 1, 1));
+        exchanges[i] = (struct api_exchange){
+            .key = API_PRODUCE, .version = 9, .message = &requests[i].message};
+        replica_kit_begin(kit, &exchanges[i]);
+        assert_false(replica_kit_is_done(kit, &exchanges[i]));
     }
+    replica_kit_abandon(kit, &exchanges[2]); /* its records are written all the same */
+    replica_kit_release_worker(kit);
+    replica_kit_wait(kit, &exchanges[0]);
+    replica_kit_wait(kit, &exchanges[1]);
+    assert_int_equal(part_of(exchanges[0].response, 0, 1)->base_offset, 0);
+    assert_int_equal(end_of(kit, "aaa", 1), 3);
 }
 
 /* Shard 0 knows of a topic, and the others have not heard of it yet. */
@@ -613,32 +608,27 @@ static void somebody_else_leads(void **state)
  * and begins at nothing. So do several that are deleted before they were opened. */
 static void made_again(void **state)
 {
-    (void)state;
-    for (int shards = 1; shards <= SHARDS; shards++) {
-        struct replica_kit kit;
-        init(&kit, shards, NULL);
-        for (int32_t i = 0; i < 3; i++)
-            (void)replica_kit_produce(&kit, "aaa", i, replica_kit_batch(&kit, 5, 1));
-        replica_kit_hold_worker(&kit);
-        for (uint8_t id = 0xa0; id < 0xa5; id++) {
-            replica_kit_remove_topic(&kit, id);
-            replica_kit_add_topic(&kit, &(struct api_kit_topic){"aaa", (uint8_t)(id + 1), 3, 1});
-        }
-        struct request request;
-        request_init(&request, -1);
-        for (int32_t i = 0; i < 3; i++)
-            add(&request, "aaa", i, replica_kit_batch(&kit, 2, 1));
-        struct api_exchange exchange = {
-            .key = API_PRODUCE, .version = 9, .message = &request.message};
-        replica_kit_begin(&kit, &exchange);
-        replica_kit_release_worker(&kit);
-        replica_kit_wait(&kit, &exchange);
-        for (int32_t i = 0; i < 3; i++) {
-            assert_int_equal(part_of(exchange.response, 0, i)->error_code, ERR_NONE);
-            assert_int_equal(part_of(exchange.response, 0, i)->base_offset, 0);
-            assert_int_equal(end_of(&kit, "aaa", i), 2);
-        }
-        replica_kit_fini(&kit);
+    struct replica_kit *kit = *state;
+    for (int32_t i = 0; i < 3; i++)
+        (void)replica_kit_produce(kit, "aaa", i, replica_kit_batch(kit, 5, 1));
+    replica_kit_hold_worker(kit);
+    for (uint8_t id = 0xa0; id < 0xa5; id++) {
+        replica_kit_remove_topic(kit, id);
+        replica_kit_add_topic(kit, &(struct api_kit_topic){"aaa", (uint8_t)(id + 1), 3, 1});
+    }
+    struct request request;
+    request_init(&request, -1);
+    for (int32_t i = 0; i < 3; i++)
+        add(&request, "aaa", i, replica_kit_batch(kit, 2, 1));
+    struct api_exchange exchange = {
+        .key = API_PRODUCE, .version = 9, .message = &request.message};
+    replica_kit_begin(kit, &exchange);
+    replica_kit_release_worker(kit);
+    replica_kit_wait(kit, &exchange);
+    for (int32_t i = 0; i < 3; i++) {
+        assert_int_equal(part_of(exchange.response, 0, i)->error_code, ERR_NONE);
+        assert_int_equal(part_of(exchange.response, 0, i)->base_offset, 0);
+        assert_int_equal(end_of(kit, "aaa", i), 2);
     }
 }
 
@@ -659,7 +649,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_versions),
-        cmocka_unit_test(each_its_own),
+        REPLICA_KIT_EACH(each_its_own, with_topics),
         cmocka_unit_test(one_partition_twice),
         cmocka_unit_test(of_nothing),
         cmocka_unit_test(acks_that_do_not_exist),
@@ -670,16 +660,16 @@ int main(void)
         cmocka_unit_test(small_frames),
         cmocka_unit_test(sequences),
         cmocka_unit_test(encoded_again),
-        cmocka_unit_test(opening_makes_wait),
+        REPLICA_KIT_EACH(opening_makes_wait, replica_kit_set_up),
         cmocka_unit_test(late_shards_are_waited_for),
         cmocka_unit_test(checkpoints_of_the_last_topic),
         cmocka_unit_test(deleted_while_opening),
         cmocka_unit_test(somebody_else_leads),
-        cmocka_unit_test(a_sync_is_waited_for),
+        REPLICA_KIT_EACH(a_sync_is_waited_for, with_syncs),
         cmocka_unit_test(an_image_commits_nothing),
         cmocka_unit_test(a_failed_sync_is_told_to_all),
         cmocka_unit_test(deleted_while_syncing),
-        cmocka_unit_test(made_again),
+        REPLICA_KIT_EACH(made_again, with_topics),
         cmocka_unit_test(deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

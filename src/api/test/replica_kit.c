@@ -350,6 +350,31 @@ const void *replica_kit_ask(struct replica_kit *kit, int16_t key, int16_t versio
     return exchange.response;
 }
 
+/* ---- at one shard and at several ---- */
+
+struct replica_kit *replica_kit_take(void **state)
+{
+    struct replica_kit *kit = calloc(1, sizeof *kit);
+    assert_non_null(kit);
+    kit->shard_count = (int)(intptr_t)*state;
+    *state = kit;
+    return kit;
+}
+
+int replica_kit_set_up(void **state)
+{
+    struct replica_kit *kit = replica_kit_take(state);
+    replica_kit_init(kit, kit->shard_count, NULL);
+    return 0;
+}
+
+int replica_kit_tear_down(void **state)
+{
+    replica_kit_fini(*state);
+    free(*state);
+    return 0;
+}
+
 /* ---- usual requests ---- */
 
 struct slice replica_kit_batch(struct replica_kit *kit, int32_t count, size_t value_size)

@@ -38,6 +38,21 @@ struct replica_kit {
 void replica_kit_init(struct replica_kit *, int shard_count, const char *const *settings);
 void replica_kit_fini(struct replica_kit *);
 
+/* Rows of a cmocka table: the test at one shard and at several, each time with a kit of its own as
+ * *state, which `set_up` made: it takes the kit and initialises it. */
+#define REPLICA_KIT_EACH(test, set_up) \
+    REPLICA_KIT_AT_(test, set_up, 1), REPLICA_KIT_AT_(test, set_up, 2), \
+        REPLICA_KIT_AT_(test, set_up, 3)
+#define REPLICA_KIT_AT_(test, set_up, shards) \
+    { \
+        #test ", shards: " #shards, test, set_up, replica_kit_tear_down, (void *)(intptr_t)shards \
+    }
+/* Not initialised, but for the number of shards. */
+struct replica_kit *replica_kit_take(void **state);
+/* Initialised and empty. */
+int replica_kit_set_up(void **state);
+int replica_kit_tear_down(void **state);
+
 /* Into the image of every shard; the replicas may still be opening. Broker 1 is this node. */
 void replica_kit_add_topic(struct replica_kit *, const struct api_kit_topic *);
 void replica_kit_catch_up(struct replica_kit *);
