@@ -262,11 +262,6 @@ static bool check_pairs(struct config_pairs pairs, struct text *error)
     return true;
 }
 
-bool topic_config_check_pair(struct config_pair pair, struct text *error)
-{
-    return check_pairs((struct config_pairs){.at = &pair, .count = 1}, error);
-}
-
 bool topic_config_check(const struct node_config *node, const struct config_layers *layers,
                         struct text *error)
 {

@@ -58,10 +58,8 @@ void topic_config_make(const struct node_config *, const struct config_layers *,
 /* Lays a topic's own overrides over what it would have without them. */
 void topic_config_override(const struct config_pairs *, struct topic_config *config);
 
-/* One override alone. false: *error has the sentence for an INVALID_CONFIG answer. */
-MUST_USE bool topic_config_check_pair(struct config_pair, struct text *error);
 /* All overrides, each and together, as CreateTopics and AlterConfigs must. layers.topic holds the
- * overrides as they will be. */
+ * overrides as they will be. false: *error has the sentence for an INVALID_CONFIG answer. */
 MUST_USE bool topic_config_check(const struct node_config *, const struct config_layers *,
                                  struct text *error);
 

@@ -185,26 +185,6 @@ void log_dir_close(struct log_dir *dir)
     dir->lock_fd = -1;
 }
 
-bool log_dir_parse_name(struct slice name, struct slice *ret_topic, int32_t *ret_partition)
-{
-    size_t dash = name.size;
-    while (dash > 0 && name.data[dash - 1] != '-')
-        dash--;
-    if (dash < 2 || dash == name.size || name.size - dash > 10)
-        return false;
-    int64_t partition = 0;
-    for (size_t i = dash; i < name.size; i++) {
-        if (name.data[i] < '0' || name.data[i] > '9')
-            return false;
-        partition = partition * 10 + (name.data[i] - '0');
-    }
-    if (partition > INT32_MAX)
-        return false;
-    *ret_topic = slice_first(name, dash - 1);
-    *ret_partition = (int32_t)partition;
-    return true;
-}
-
 bool log_dir_is_doomed(struct slice name)
 {
     static const char suffix[] = "-delete";

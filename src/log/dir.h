@@ -46,8 +46,6 @@ MUST_USE int log_dir_mark_clean(struct log_dir *, int64_t broker_epoch) NOT_ON(o
 /* Unlocks and frees. */
 void log_dir_close(struct log_dir *) NOT_ON(on_shard);
 
-/* Splits a folder's name into topic and partition; false: it is no partition's folder. */
-bool log_dir_parse_name(struct slice name, struct slice *ret_topic, int32_t *ret_partition);
 /* Whether the folder is what a deletion left ("...-delete"). */
 bool log_dir_is_doomed(struct slice name);
 

@@ -67,18 +67,6 @@ bool log_index_add_time(struct log_index *index, struct time_index_entry entry)
     return room;
 }
 
-void log_index_cut(struct log_index *index, int64_t relative_offset)
-{
-    while (index->offset_count > 0 &&
-           index->offsets[index->offset_count - 1].relative_offset >= relative_offset)
-        index->offset_count--;
-    while (index->time_count > 0 &&
-           index->times[index->time_count - 1].relative_offset >= relative_offset)
-        index->time_count--;
-    index->offset_written = MIN_OF(index->offset_written, index->offset_count);
-    index->time_written = MIN_OF(index->time_written, index->time_count);
-}
-
 int32_t log_index_find(const struct log_index *index, int64_t relative_offset)
 {
     uint32_t low = 0;

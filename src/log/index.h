@@ -43,8 +43,6 @@ void log_index_fini(struct log_index *);
 /* Entries that do not rise are dropped silently. false: memory is out. */
 MUST_USE bool log_index_add(struct log_index *, struct index_entry);
 MUST_USE bool log_index_add_time(struct log_index *, struct time_index_entry);
-/* Nothing at or behind the relative offset is left. */
-void log_index_cut(struct log_index *, int64_t relative_offset);
 /* Position of the last entry not above the offset; 0 when there is none. */
 int32_t log_index_find(const struct log_index *, int64_t relative_offset);
 /* Appends what is not in the files yet and syncs them; dir_fd and the names without suffix. 0 or

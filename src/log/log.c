@@ -46,16 +46,6 @@ bool log_is_offline(const struct log *log)
     return log->offline;
 }
 
-const char *log_name(const struct log *log)
-{
-    return log->name;
-}
-
-const struct topic_config *log_config(const struct log *log)
-{
-    return &log->config;
-}
-
 void log_configure(struct log *log, const struct topic_config *config)
 {
     log->config = *config;

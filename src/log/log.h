@@ -61,7 +61,8 @@ void log_when_idle(struct log *, void (*on_idle)(void *), void *context) ON(on_s
 void log_detach(struct log *) ON(on_shard);
 /* Flushes, writes indexes and the producer snapshot, when clean; frees. 0 or -errno. */
 int log_close(struct log *, bool clean) NOT_ON(on_shard);
-/* Renames the folder to "<topic>-<partition>.<random>-delete", removes it and frees. 0 or -errno. */
+/* Renames the folder to "<topic>-<partition>.<random>-delete", removes it and frees. 0 or
+ * -errno. */
 int log_delete(struct log *, struct uuid random) NOT_ON(on_shard);
 /* Removes a folder and the files in it, such as one whose deletion a crash interrupted. */
 MUST_USE int log_remove_folder(int dir_fd, const char *name) NOT_ON(on_shard);
@@ -77,8 +78,6 @@ int64_t log_first_unstable_offset(const struct log *);
 int64_t log_size(const struct log *); /* bytes of all segments */
 int32_t log_latest_epoch(const struct log *); /* -1: none */
 bool log_is_offline(const struct log *);
-const char *log_name(const struct log *);
-const struct topic_config *log_config(const struct log *);
 /* Takes effect with the next append. */
 void log_configure(struct log *, const struct topic_config *);
 

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FILES_OPEN_MIN 64
-
 /* What an opening's job carries to the worker and back. */
 struct replica_opening {
     struct log_options options;

@@ -24,7 +24,6 @@
  * every node has; and the connections that are let in however low the limit is. */
 #define FILES_OF_THE_MOMENT 64
 #define CONNECTIONS_MIN 16
-#define DOOMED_NAME_MAX 512
 
 /* ---- directories ---- */
 

@@ -1,8 +1,5 @@
-/* Look-ups in the table of error codes. A code is found by its place in the table, a name by
- * scanning it: for answers to people and for logs, never per record. Constant data: any thread. */
+/* Look-ups in the table of error codes; a code is found by its place. Constant data: any thread. */
 #include "tbl/errors.h"
-
-#include <string.h>
 
 struct err_row {
     enum err code;
@@ -49,15 +46,4 @@ bool err_is_retriable(enum err err)
 bool err_is_known(int code)
 {
     return row_of(code) != NULL;
-}
-
-bool err_find(const char *name, size_t size, enum err *ret_err)
-{
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        if (strlen(rows[i].name) == size && memcmp(rows[i].name, name, size) == 0) {
-            *ret_err = rows[i].code;
-            return true;
-        }
-    }
-    return false;
 }

@@ -183,7 +183,5 @@ const char *err_text(enum err);
 bool err_is_retriable(enum err);
 /* Whether a number read from the wire has a row. */
 bool err_is_known(int code);
-/* By name, upper case, `size` bytes; false leaves *ret_err alone. */
-bool err_find(const char *name, size_t size, enum err *ret_err);
 
 #endif

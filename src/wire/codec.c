@@ -15,20 +15,6 @@ const char *codec_name(enum codec codec)
     return codec_is_known((int)codec) ? names[codec] : "unknown";
 }
 
-bool codec_find(struct slice name, enum codec *ret_codec)
-{
-    for (int i = 0; i < CODEC_COUNT; i++) {
-        if (slice_is(name, names[i])) {
-            *ret_codec = (enum codec)i;
-            return true;
-        }
-    }
-    if (!slice_is(name, "uncompressed"))
-        return false;
-    *ret_codec = CODEC_NONE;
-    return true;
-}
-
 bool codec_level_is_valid(enum codec codec, int level)
 {
     if (level == CODEC_LEVEL_DEFAULT)

@@ -29,10 +29,8 @@ enum codec { CODEC_NONE = 0, CODEC_GZIP = 1, CODEC_SNAPPY = 2, CODEC_LZ4 = 3, CO
 /* The level at which each codec works when none is configured. */
 #define CODEC_LEVEL_DEFAULT INT32_MIN
 
-/* "none", "gzip", "snappy", "lz4", "zstd". */
+/* "none", "gzip", "snappy", "lz4", "zstd"; "unknown". */
 const char *codec_name(enum codec);
-/* By those names; "uncompressed" means none. false leaves *ret_codec alone. */
-bool codec_find(struct slice name, enum codec *ret_codec);
 static inline bool codec_is_known(int id)
 {
     return id >= 0 && id < CODEC_COUNT;

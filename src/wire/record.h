@@ -49,8 +49,6 @@ struct record_header {
 
 /* Bytes that record_head_store writes at most: a length, attributes and two deltas. */
 #define RECORD_HEAD_SIZE_MAX 21
-/* The smallest record: length, attributes, two deltas, null key, null value, no headers. */
-#define RECORD_SIZE_MIN 7
 
 /* Parses the body of one record (what follows its length) which must fill `body` exactly, headers
  * included. Returns NULL or what is wrong with it; *ret_record is written on success. */

@@ -134,15 +134,8 @@ static void test_levels(void **state)
 static void test_names(void **state)
 {
     (void)state;
-    enum codec codec = CODEC_ZSTD;
-    assert_true(codec_find(slice_of_text("uncompressed"), &codec));
-    assert_int_equal(codec, CODEC_NONE);
-    for (int i = 0; i < CODEC_COUNT; i++) {
-        assert_true(codec_find(slice_of_text(codec_name((enum codec)i)), &codec));
-        assert_int_equal(codec, i);
-    }
-    assert_false(codec_find(slice_of_text("producer"), &codec));
-    assert_false(codec_find(slice_of_text("GZIP"), &codec));
+    assert_string_equal(codec_name(CODEC_ZSTD), "zstd");
+    assert_string_equal(codec_name((enum codec)5), "unknown");
     assert_false(codec_is_known(5));
     assert_false(codec_is_known(-1));
 }
