@@ -448,7 +448,7 @@ static void break_sync(void)
     assert_int_equal(close(null), 0);
 }
 
-/* Who sends a batch again while it is being synced waits for that sync, and hears of its failure. */
+/* Who sends a batch again while it is being synced waits for that sync, and hears if it fails. */
 static void a_failed_sync_is_told_to_all(void **state)
 {
     (void)state;
