@@ -105,7 +105,6 @@ static void look_up(struct offset_part *part)
         return;
     }
     part->replica = replica;
-    int64_t start = log_start_offset(replica->log);
     switch (part->timestamp) {
     case LATEST:
         answer_offset(part, replica_read_bound(replica, part->state->read_committed),
@@ -113,7 +112,7 @@ static void look_up(struct offset_part *part)
         break;
     case EARLIEST:
     case EARLIEST_LOCAL:
-        answer_offset(part, start, log_epoch_of(replica->log, start));
+        answer_offset(part, log_start_offset(replica->log), replica_start_epoch(replica));
         break;
     case LATEST_TIERED:
     case EARLIEST_PENDING:

@@ -249,6 +249,13 @@ struct log_epoch_end replica_epoch_end(const struct replica *replica, int32_t ep
     return end;
 }
 
+int32_t replica_start_epoch(const struct replica *replica)
+{
+    int64_t start = log_start_offset(replica->log);
+    bool empty = start == log_end_offset(replica->log);
+    return empty ? replica->leader_epoch : log_epoch_of(replica->log, start);
+}
+
 void replica_begin(struct replica *replica)
 {
     replica->operations++;

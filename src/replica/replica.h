@@ -99,6 +99,9 @@ int64_t replica_last_stable_offset(const struct replica *);
 /* Where a leader epoch ended (KIP-101), as Kafka tells it: the epoch that leads counts before its
  * first record, and one older than all that is left ended where that begins. {-1, -1}: none. */
 struct log_epoch_end replica_epoch_end(const struct replica *, int32_t epoch);
+/* The epoch that the log's first offset belongs to; the one that leads, where no record is left.
+ * -1: not known. */
+int32_t replica_start_epoch(const struct replica *);
 
 /* Brackets around reads and searches: a replica with some under way is not closed. */
 void replica_begin(struct replica *);

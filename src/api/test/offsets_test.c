@@ -115,6 +115,8 @@ static void an_empty_log(void **state)
                 &ask(&kit, 11, &request)->partitions[j];
             assert_int_equal(part->error_code, ERR_NONE);
             assert_int_equal(part->offset, rows[i].offset);
+            /* The one that leads, though it has no record yet. */
+            assert_int_equal(part->leader_epoch, rows[i].offset < 0 ? -1 : 3);
         }
     }
     replica_kit_fini(&kit);
