@@ -83,6 +83,7 @@ static void on_read(struct log_read *read)
     } else {
         part->range = read->range;
         part->bound = read->bound;
+        part->aborted_known = true;
         part_tell(part, replica);
     }
     replica_end(replica);
@@ -165,6 +166,7 @@ static void run_part(struct api_shard *there, struct api_part *api_part)
     part->replica = NULL;
     part->err = ERR_NONE;
     forget_aborted(part);
+    part->aborted_known = false;
     part->diverging = (struct log_epoch_end){.epoch = -1, .end_offset = -1};
     part->range = (struct log_range){0};
     replica_waiter_init(&part->waiter, on_open);
@@ -197,6 +199,8 @@ static int64_t apply_limits(struct fetch *fetch)
         part->range.size = MIN_OF(part->range.size, allowed);
         if (part->range.size < part->range.first_batch_size) {
             drop_range(fetch, part);
+            /* Kafka reads nothing where nothing is left, but reads a batch that it then drops. */
+            part->aborted_known = allowed == 0;
             continue;
         }
         total += part->range.size;
@@ -212,9 +216,10 @@ static void fill_aborted(struct fetch *fetch, const struct fetch_part *part,
 {
     struct arena *arena = &fetch->request->arena;
     bool unknown = part->err == ERR_UNKNOWN_TOPIC_ID || part->err == ERR_UNKNOWN_TOPIC_OR_PARTITION;
-    answer->aborted_transactions_count = fetch->read_committed || unknown ? 0 : -1;
+    bool known = fetch->read_committed && part->aborted_known;
+    answer->aborted_transactions_count = known || unknown ? 0 : -1;
     int count = part->aborted_count;
-    if (count == 0)
+    if (!known || count == 0)
         return;
     answer->aborted_transactions = ARENA_ARRAY(
         arena, struct fetch_response_responses_partitions_aborted_transactions, (size_t)count);
@@ -287,7 +292,8 @@ static bool must_answer(struct fetch *fetch, struct fetch_part *part)
         .has_error = part->err != ERR_NONE,
         .has_diverging_epoch = part->diverging.epoch >= 0,
         /* So that one busy partition does not fill every answer. */
-        .goes_last = fetch->plan.incremental ? part->range.size > 0 : part->unknown,
+        .goes_last =
+            fetch->plan.incremental ? part->range.size > 0 : part->rank != FETCH_RANK_THERE,
     };
     bool changed = fetch_interest_answer(fetch->plan.session, part->interest, &answered);
     return changed || !fetch->plan.incremental;
@@ -321,10 +327,10 @@ static void fill_response(struct fetch *fetch, struct fetch_response *response)
         return;
     response->responses = topics;
     response->responses_count = 0;
-    for (int unknown = 0; unknown <= 1; unknown++)
+    for (int rank = FETCH_RANK_THERE; rank <= FETCH_RANK_UNKNOWN; rank++)
         for (int32_t i = 0; i < fetch->part_count; i++) {
             struct fetch_part *part = &fetch->parts[i];
-            if (part->unknown == (unknown == 1) && must_answer(fetch, part))
+            if ((int)part->rank == rank && must_answer(fetch, part))
                 fill_partition(fetch, part, next_answer(response, part, partitions++));
         }
 }
@@ -399,6 +405,14 @@ static void on_abandoned(struct api_request *request)
     fetch_unpark(fetch);
 }
 
+/* Of a consumer Kafka resolves all ids before it looks up any partition. */
+static enum fetch_rank rank_of(const struct fetch *fetch, enum err err)
+{
+    if (err == ERR_UNKNOWN_TOPIC_ID)
+        return fetch->is_replica ? FETCH_RANK_UNKNOWN : FETCH_RANK_UNKNOWN_ID;
+    return err == ERR_UNKNOWN_TOPIC_OR_PARTITION ? FETCH_RANK_UNKNOWN : FETCH_RANK_THERE;
+}
+
 /* What can be said of a partition without its shard, or ERR_NONE. */
 static enum err find_partition(const struct fetch *fetch, struct fetch_part *part)
 {
@@ -433,7 +447,7 @@ static bool make_parts(struct fetch *fetch)
         enum err err = find_partition(fetch, part);
         if (err != ERR_NONE) {
             part_fail(part, err);
-            part->unknown = err != ERR_NOT_LEADER_OR_FOLLOWER;
+            part->rank = rank_of(fetch, err);
             continue;
         }
         if (!api_gather_add(&fetch->gather, &request->arena, part->shard, &part->part))

@@ -12,6 +12,9 @@
 struct fetch;
 struct fetch_perch;
 
+/* The order in which an answer has its partitions, as in Kafka. */
+enum fetch_rank { FETCH_RANK_THERE, FETCH_RANK_UNKNOWN_ID, FETCH_RANK_UNKNOWN };
+
 struct fetch_part {
     struct api_part part; /* first: api/gather.h */
     struct fetch *fetch;
@@ -24,7 +27,7 @@ struct fetch_part {
     struct fetch_perch *perch;
     struct log_read read;
     enum err err;
-    bool unknown; /* what it names is not there: answered behind the others, as in Kafka */
+    enum fetch_rank rank;
     struct log_range range;
     struct log_epoch_end diverging; /* epoch -1: none */
     int64_t bound;
@@ -33,6 +36,7 @@ struct fetch_part {
     int64_t log_start_offset;
     struct log_aborted *aborted; /* heap memory: made on the partition's shard, told on the other */
     int aborted_count;
+    bool aborted_known; /* false: nothing is said of them, which is null and not an empty list */
 };
 
 struct fetch {

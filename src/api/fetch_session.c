@@ -266,12 +266,14 @@ static void plan_incremental(struct fetch_session_cache *cache,
         return;
     }
     take_forgotten(session, input->request);
-    session->references++;
-    plan->session = session;
     if (list_is_empty(&session->interests)) {
+        /* What was asked for is answered all the same, without a session. */
         session_forget(cache, session);
+        plan_full(cache, input, plan);
         return;
     }
+    session->references++;
+    plan->session = session;
     plan->incremental = true;
     session->epoch = session->epoch == INT32_MAX ? 1 : session->epoch + 1;
     session->used_ms = input->now_ms;
