@@ -4,7 +4,6 @@
 #include "base/bytes.h"
 
 #define RECORD_ERRORS_SHOWN 3
-#define RECORD_OVERHEAD_MIN 14 /* of a message of format 0, the smallest there was */
 
 bool batch_refusal_tells_log_start(const struct batch_refusal *refusal)
 {
@@ -21,6 +20,7 @@ bool batch_refusal_tells_log_start(const struct batch_refusal *refusal)
         return batch_codec_id(&refusal->verdict->header) != CODEC_ZSTD;
     case BATCH_FAULT_NONE:
     case BATCH_FAULT_FRAME:
+    case BATCH_FAULT_REST:
     case BATCH_FAULT_MAGIC:
     case BATCH_FAULT_CRC:
     case BATCH_FAULT_SIZE:
@@ -96,14 +96,23 @@ static const char *first_records(
                         refusal->verdict->record_error_count, list);
 }
 
-/* NULL: Kafka says nothing of it. */
-static const char *frame_text(const struct batch_refusal *refusal, struct arena *arena)
+enum err batch_refusal_of_request(struct slice records, struct arena *arena,
+                                  struct slice *ret_message)
 {
-    int32_t size = load_i32(refusal->payload.data + BATCH_AT_LENGTH);
-    if (size >= RECORD_OVERHEAD_MIN)
-        return NULL;
-    return arena_printf(arena, "Record size %d is less than the minimum record overhead (%d)", size,
-                        RECORD_OVERHEAD_MIN);
+    if (records.size < BATCH_LENGTH_OVERHEAD)
+        return ERR_NONE;
+    int32_t size = load_i32(records.data + BATCH_AT_LENGTH);
+    if (size < BATCH_OLD_LENGTH_MIN) {
+        *ret_message = slice_of_text(
+            arena_printf(arena, "Record size %d is less than the minimum record overhead (%d)",
+                         size, BATCH_OLD_LENGTH_MIN));
+        return ERR_CORRUPT_MESSAGE;
+    }
+    int8_t magic = records.size < BATCH_PROLOGUE_SIZE ? 0 : (int8_t)records.data[BATCH_AT_MAGIC];
+    if (magic >= 0 && magic <= BATCH_MAGIC)
+        return ERR_NONE;
+    *ret_message = slice_of_text(arena_printf(arena, "Invalid magic found in record: %d", magic));
+    return ERR_CORRUPT_MESSAGE;
 }
 
 void batch_refusal_tell(const struct batch_refusal *refusal, struct arena *arena,
@@ -117,11 +126,6 @@ void batch_refusal_tell(const struct batch_refusal *refusal, struct arena *arena
         message = verdict->fault == BATCH_FAULT_TIMESTAMP
                       ? "One or more records have been rejected due to invalid timestamp"
                       : first_records(refusal, arena, answer);
-    } else if (verdict->fault == BATCH_FAULT_FRAME && verdict->err == ERR_CORRUPT_MESSAGE) {
-        message = frame_text(refusal, arena);
-    } else if (verdict->fault == BATCH_FAULT_MAGIC && verdict->err == ERR_CORRUPT_MESSAGE) {
-        message = arena_printf(arena, "Invalid magic found in record: %d",
-                               (int8_t)refusal->payload.data[BATCH_AT_MAGIC]);
     }
     answer->error_message = slice_of_text(message);
 }

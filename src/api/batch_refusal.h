@@ -10,7 +10,6 @@
 struct batch_refusal {
     const struct batch_verdict *verdict; /* its err is not ERR_NONE */
     const struct batch_rules *rules;     /* those that it was judged by */
-    struct slice payload;                /* as the client sent it */
     struct slice topic;                  /* null: not known any more */
     int32_t partition;
 };
@@ -21,5 +20,9 @@ void batch_refusal_tell(const struct batch_refusal *, struct arena *,
 
 /* Whether the answer names the log's start: Kafka refuses the others before it looks at the log. */
 bool batch_refusal_tells_log_start(const struct batch_refusal *);
+
+/* Kafka looks for transactions in the first batch of every partition before anything else; one that
+ * cannot be a batch refuses the whole request: ERR_CORRUPT_MESSAGE with what is said. */
+enum err batch_refusal_of_request(struct slice records, struct arena *, struct slice *ret_message);
 
 #endif

@@ -56,8 +56,9 @@ struct produce {
     struct produce_response response;
     struct produce_part *parts;
     int32_t part_count;
-    enum err refusal; /* of the whole request, or ERR_NONE */
-    int32_t jobs;     /* workers that are at it, plus one while parts are being prepared */
+    enum err refusal;             /* of the whole request, or ERR_NONE */
+    struct slice refusal_message; /* null: none */
+    int32_t jobs;                 /* workers that are at it, plus one while parts are prepared */
 };
 
 static struct produce *produce_of(struct api_gather *gather)
@@ -204,7 +205,6 @@ static void answer_refusal(struct produce_part *part)
     struct batch_refusal refusal = {
         .verdict = &part->verdict,
         .rules = &part->rules,
-        .payload = part->records,
         .topic = topic != NULL ? topic->name : (struct slice){0}, /* deleted meanwhile */
         .partition = part->partition,
     };
@@ -382,6 +382,7 @@ static bool is_malformed(const struct produce_part *part)
 {
     const struct batch_verdict *verdict = &part->verdict;
     return verdict->err == ERR_UNSUPPORTED_COMPRESSION_TYPE ||
+           verdict->fault == BATCH_FAULT_REST ||
            (verdict->err == ERR_INVALID_RECORD &&
             (verdict->fault == BATCH_FAULT_FRAME || verdict->fault == BATCH_FAULT_MAGIC));
 }
@@ -405,6 +406,7 @@ static void prepare(struct produce_part *part, const struct meta_topic *topic)
     bool by_id = request->header.api_version >= 13;
     if (part->produce->refusal != ERR_NONE) {
         settle(part, part->produce->refusal);
+        part->answer->error_message = part->produce->refusal_message;
         return;
     }
     if (topic == NULL) {
@@ -480,21 +482,22 @@ static void prepare_topic(struct produce *produce, const struct produce_request_
     }
 }
 
-static bool any_transaction(const struct produce_request *message)
+/* What refuses the request as a whole, or ERR_NONE. Whoever names no transaction may not write into
+ * one; the first batch that claims to be of one ends the looking, as in Kafka. */
+static enum err refusal_of(struct produce *produce, const struct produce_request *message)
 {
     for (int32_t i = 0; i < message->topic_data_count; i++)
-        for (int32_t j = 0; j < message->topic_data[i].partition_data_count; j++)
-            if (claims_transaction(message->topic_data[i].partition_data[j].records.bytes))
-                return true;
-    return false;
-}
-
-/* What refuses the request as a whole, or ERR_NONE. Whoever names no transaction may not write into
- * one. */
-static enum err refusal_of(const struct produce_request *message)
-{
-    if (slice_is_null(message->transactional_id) && any_transaction(message))
-        return ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        for (int32_t j = 0; j < message->topic_data[i].partition_data_count; j++) {
+            struct slice records = message->topic_data[i].partition_data[j].records.bytes;
+            enum err err = batch_refusal_of_request(records, &produce->request->arena,
+                                                    &produce->refusal_message);
+            if (err != ERR_NONE)
+                return err;
+            if (claims_transaction(records))
+                return slice_is_null(message->transactional_id)
+                           ? ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                           : ERR_NONE;
+        }
     return ERR_NONE;
 }
 
@@ -513,7 +516,7 @@ void api_handle_produce(struct api_request *request)
         api_request_fail(request, "memory is out");
         return;
     }
-    produce->refusal = refusal_of(message);
+    produce->refusal = refusal_of(produce, message);
     for (int32_t i = 0; i < message->topic_data_count; i++)
         if (message->topic_data[i].partition_data_count > 0)
             prepare_topic(produce, &message->topic_data[i],

@@ -63,16 +63,16 @@ static bool check_single(struct slice payload, struct batch_verdict *verdict)
         return true;
     int64_t length = load_i32(rest.data + BATCH_AT_LENGTH);
     if (length < BATCH_OLD_LENGTH_MIN)
-        return refuse(verdict, ERR_CORRUPT_MESSAGE, BATCH_FAULT_FRAME,
+        return refuse(verdict, ERR_CORRUPT_MESSAGE, BATCH_FAULT_REST,
                       "what follows the batch is corrupt");
     if (rest.size < BATCH_PROLOGUE_SIZE)
         return true;
     if (rest.data[BATCH_AT_MAGIC] > BATCH_MAGIC)
-        return refuse(verdict, ERR_CORRUPT_MESSAGE, BATCH_FAULT_FRAME,
+        return refuse(verdict, ERR_CORRUPT_MESSAGE, BATCH_FAULT_REST,
                       "what follows the batch is corrupt");
     if ((int64_t)rest.size < length + BATCH_LENGTH_OVERHEAD)
         return true;
-    return refuse(verdict, ERR_INVALID_RECORD, BATCH_FAULT_FRAME,
+    return refuse(verdict, ERR_INVALID_RECORD, BATCH_FAULT_REST,
                   "the request holds more than one record batch for the partition");
 }
 

@@ -35,7 +35,8 @@ struct batch_rules {
 /* The rule that was broken; metrics and tests tell them apart. */
 enum batch_fault {
     BATCH_FAULT_NONE,
-    BATCH_FAULT_FRAME,             /* no whole batch, a size that cannot be, more than one batch */
+    BATCH_FAULT_FRAME,             /* no whole batch, a size that cannot be */
+    BATCH_FAULT_REST,              /* more than one batch, or bytes behind it that are none */
     BATCH_FAULT_MAGIC,
     BATCH_FAULT_CRC,
     BATCH_FAULT_SIZE,              /* larger than message_size_max */

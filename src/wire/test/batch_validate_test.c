@@ -117,11 +117,11 @@ static void test_frames(void **state)
         assert_int_equal(verdict.err, ERR_NONE);
         assert_int_equal(verdict.bytes.size, single);
     }
-    assert_verdict(bytes_slice(&batch), &rules, ERR_INVALID_RECORD, BATCH_FAULT_FRAME);
+    assert_verdict(bytes_slice(&batch), &rules, ERR_INVALID_RECORD, BATCH_FAULT_REST);
     batch.data[single + BATCH_AT_MAGIC] = 7;
-    assert_verdict(bytes_slice(&batch), &rules, ERR_CORRUPT_MESSAGE, BATCH_FAULT_FRAME);
+    assert_verdict(bytes_slice(&batch), &rules, ERR_CORRUPT_MESSAGE, BATCH_FAULT_REST);
     store_i32(batch.data + single + BATCH_AT_LENGTH, 13);
-    assert_verdict(bytes_slice(&batch), &rules, ERR_CORRUPT_MESSAGE, BATCH_FAULT_FRAME);
+    assert_verdict(bytes_slice(&batch), &rules, ERR_CORRUPT_MESSAGE, BATCH_FAULT_REST);
     bytes_fini(&batch);
     bytes_fini(&second);
 }
