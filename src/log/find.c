@@ -185,9 +185,7 @@ void log_find_submit(struct log *log, struct log_find *find)
         .run = find_run, .on_done = find_done, .lane = SHARD_LANE_DATA};
     int error = log->offline ? -EIO : take_files(log, find);
     find->err = error < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
-    bool nothing = find->file_count == 0 || error < 0 ||
-                   (find->kind == LOG_FIND_MAX_TIMESTAMP && find->timestamp < 0);
-    if (nothing)
+    if (find->file_count == 0 || error < 0)
         find_done(log->shard, &find->job);
     else
         shard_submit(log->shard, &find->job);
