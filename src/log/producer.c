@@ -95,10 +95,10 @@ enum err producers_check(const struct producers *producers, const struct batch_h
 {
     *ret_duplicate = NULL;
     const struct producer *producer = producers_find(producers, header->producer_id);
-    if (producer == NULL || producer->epoch == PRODUCER_NO_EPOCH)
+    if (producer == NULL)
         return ERR_NONE;
     *ret_duplicate = find_duplicate(producer, header);
-    if (*ret_duplicate != NULL)
+    if (*ret_duplicate != NULL || producer->epoch == PRODUCER_NO_EPOCH)
         return ERR_NONE;
     if (header->producer_epoch < producer->epoch)
         return ERR_INVALID_PRODUCER_EPOCH;

@@ -87,6 +87,22 @@ static void sequences_wrap(void **state)
     producers_fini(&producers);
 }
 
+/* A batch with an id and no epoch: any sequence may follow, but what was sent before is known. */
+static void without_an_epoch(void **state)
+{
+    (void)state;
+    struct producers producers;
+    producers_init(&producers, DAY_MS);
+    (void)note(&producers, &(struct sent){-1, 0, 2, 0});
+    const struct producer_batch *duplicate;
+    struct sent again = {-1, 0, 2, 9};
+    assert_int_equal(check(&producers, &again, &duplicate), ERR_NONE);
+    assert_non_null(duplicate);
+    expect(&producers, (struct sent){-1, 7, 1, 2}, ERR_NONE);
+    expect(&producers, (struct sent){3, 7, 1, 2}, ERR_NONE);
+    producers_fini(&producers);
+}
+
 static void the_last_five_are_recognised(void **state)
 {
     (void)state;
@@ -217,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sequences_follow_each_other),
         cmocka_unit_test(sequences_wrap),
+        cmocka_unit_test(without_an_epoch),
         cmocka_unit_test(the_last_five_are_recognised),
         cmocka_unit_test(a_note_can_be_undone),
         cmocka_unit_test(a_first_batch_that_was_not_written_is_awaited),
