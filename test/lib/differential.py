@@ -18,7 +18,7 @@ RETRY_SECONDS = 20
 RETRIED = {3, 5, 6, 14, 15, 100}  # what a topic that was just made may answer
 NOW_MS_BEFORE, NOW_MS_AFTER = 60_000, 600_000
 ZERO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
-MOMENT = re.compile(r"\b\d{13}\b")  # in a sentence
+MOMENT = re.compile(r"\b\d{13}\b|-922337\d{13}\b")  # in a sentence; without an end it wraps
 ORDER_KEYS = ("name", "apiKey", "partitionIndex", "partition", "index")
 
 
@@ -107,18 +107,20 @@ class Player:
             return [self.plain(key, one) for one in in_order(value)]
         return self.scalar(key, value)
 
+    def play_line(self, told):
+        """The answers to one line, a row each."""
+        for version in told.get("versions", [told.get("version")]):
+            answer = self.ask_until_settled(told, version)
+            for name, path in told.get("save", {}).items():
+                self.saved[name] = look_up(answer, path)
+            yield {"what": told["what"], "api": told["api"], "version": version,
+                   "answer": self.plain("", answer)}
+
     def play(self, script):
         """The script's answers, a row each."""
         for line in script.read_text().splitlines():
-            if not line or line.startswith("#"):
-                continue
-            told = json.loads(line)
-            for version in told.get("versions", [told.get("version")]):
-                answer = self.ask_until_settled(told, version)
-                for name, path in told.get("save", {}).items():
-                    self.saved[name] = look_up(answer, path)
-                yield {"what": told["what"], "api": told["api"], "version": version,
-                       "answer": self.plain("", answer)}
+            if line and not line.startswith("#"):
+                yield from self.play_line(json.loads(line))
 
 
 def play(script, address):
