@@ -195,6 +195,7 @@ static void the_disk_is_told_early(void **state)
     int64_t told = 0;
     for (int i = 0; i < 12; i++) {
         assert_int_equal(log_kit_append(kit, &batch).err, ERR_NONE);
+        log_kit_pause(kit);
         const struct log_segment *active = log_active(log_kit_log(kit));
         int64_t before = told;
         told = active->written_out;

@@ -299,6 +299,11 @@ struct log_kit_appended log_kit_append(struct log_kit *kit, const struct log_kit
     return appended;
 }
 
+void log_kit_pause(struct log_kit *kit)
+{
+    on_the_shard(kit, finish);
+}
+
 static void append_and_detach(struct log_kit *kit)
 {
     role_now_on_shard();
