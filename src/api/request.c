@@ -107,16 +107,24 @@ static void request_destroy(struct api_request *request)
     free(request);
 }
 
+/* Small frames come and go all the time: they are not what a large one may wait for. */
+static bool is_large(int64_t bytes)
+{
+    return bytes > LIMIT_RECEIVE_BUFFER_SIZE;
+}
+
 static void count_bytes(struct api_shard *here, int64_t bytes)
 {
     here->buffer_bytes += bytes;
-    here->running_bytes += bytes;
+    if (is_large(bytes) || is_large(-bytes))
+        here->running_bytes += bytes;
     stats_add(&here->stats, METRIC_BUFFER_BYTES, bytes);
 }
 
 void api_request_charge(struct api_request *request, int64_t bytes)
 {
-    request->charged += bytes;
+    ALWAYS(request->charged == 0, "%s is charged twice", request->row->name);
+    request->charged = bytes;
     count_bytes(request->here, bytes);
 }
 

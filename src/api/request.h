@@ -78,7 +78,7 @@ struct api_request *api_request_new(struct api_shard *, struct api_client *,
                                     struct shard_buffer *buffer);
 /* Frees the pool; the shard has ended. */
 void api_request_pool_clear(struct api_shard *);
-/* Counts what its frame holds in memory, until it is freed. */
+/* Counts what its frame holds in memory, until it is freed; once. */
 void api_request_charge(struct api_request *, int64_t bytes);
 /* After its answer was sent or dropped. */
 void api_request_free(struct api_request *);

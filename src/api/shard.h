@@ -31,9 +31,10 @@ struct api_shard {
     struct producer_id_block producer_ids;
     struct list producer_id_waiters; /* requests that wait for the next block */
     struct stats stats;
-    int64_t buffer_bytes;  /* of large frames: arriving, and of requests that run */
-    int64_t running_bytes; /* of them, those of requests that run */
-    /* The server's: running_bytes became less. */
+    int64_t buffer_bytes;  /* of large frames: arriving, and of requests that run; of small ones
+                              where several of a connection may run */
+    int64_t running_bytes; /* of them, those of large requests that run */
+    /* The server's: buffer_bytes became less. */
     void (*on_memory)(struct api_shard *);
     struct list request_pool; /* api_request, idle */
     int request_pool_count;

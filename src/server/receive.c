@@ -147,7 +147,8 @@ static bool may_start(const struct connection *c, enum api_order order)
         return false;
     if (c->running_count == 0)
         return true;
-    if (order != API_ORDER_OVERLAPS)
+    /* While memory is out one runs at a time, whose end looks at the next frame. */
+    if (order != API_ORDER_OVERLAPS || is_memory_out(c->home))
         return false;
     struct api_request *oldest = CONTAINER_OF(c->requests.next, struct api_request, link);
     struct api_request *newest = CONTAINER_OF(c->requests.prev, struct api_request, link);
@@ -206,7 +207,8 @@ static enum frame_outcome start_request(struct connection *c, struct slice frame
     c->parsed += FRAME_PREFIX_SIZE + frame.size;
     c->size_hint = FRAME_PREFIX_SIZE + frame.size;
     c->frame_started_ms = 0;
-    if (frame.size > LIMIT_RECEIVE_BUFFER_SIZE)
+    /* Many small ones that overlap hold as much as a large one, until they are written. */
+    if (frame.size > LIMIT_RECEIVE_BUFFER_SIZE || row->order == API_ORDER_OVERLAPS)
         api_request_charge(request, (int64_t)frame.size);
     end_favour(c);
     stats_add(&c->home->api.stats, METRIC_REQUESTS, 1);

@@ -1,8 +1,16 @@
 /* From bytes to requests, in virtual time: frames cut at every byte, many in one read, larger than
  * the buffer, too large, too slow, and the bound on memory with its order of waiting. */
+#include "replica/set.h"
 #include "server/test/server_kit.h"
 #include "sim/world.h"
+#include "tbl/apis.h"
 #include "tbl/limits.h"
+#include "wire/batch_builder.h"
+#include "wire/frame.h"
+#include "wire/messages.h"
+#include "wire/msg/partition_record.h"
+#include "wire/msg/produce_request.h"
+#include "wire/msg/topic_record.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -344,6 +352,116 @@ static void those_who_stand_still_do_not_block(void **state)
     end();
 }
 
+/* ---- small requests that take long ---- */
+
+#define PRODUCE_SIZE ((size_t)50000)
+#define PRODUCE_COUNT 60
+
+static void apply(struct meta_image *image, const struct wire_message *message, int16_t version,
+                  const void *value)
+{
+    struct meta_applied applied = {.message = message, .version = version, .record = value};
+    assert_null(meta_image_apply(image, &applied));
+}
+
+/* Shard 0 knows of partition "a-0" and comes to its image when the set stops: produce waits. */
+static void know_of_a(struct replica_set *set)
+{
+    struct meta_image *image = meta_image_begin(local()->api.image);
+    struct topic_record topic = topic_record_default;
+    struct partition_record partition = partition_record_default;
+    int32_t replica = 1;
+    topic.name = slice_of_text("a");
+    topic.topic_id = (struct uuid){{1}};
+    apply(image, &wire_topic_record, 0, &topic);
+    partition.partition_id = 0;
+    partition.topic_id = topic.topic_id;
+    partition.replicas = &replica;
+    partition.replicas_count = 1;
+    partition.isr = &replica;
+    partition.isr_count = 1;
+    partition.removing_replicas_count = 0;
+    partition.adding_replicas_count = 0;
+    partition.leader = replica;
+    apply(image, &wire_partition_record, 1, &partition);
+    image->end_offset = 1;
+    meta_image_release(local()->api.image);
+    local()->api.image = image;
+    replica_set_init(set);
+    log_files_init(&set->files, 1);
+    set->shard = local()->api.shard;
+    local()->api.replicas = set;
+}
+
+/* One batch of one record. */
+static void make_produce(struct chain *frame)
+{
+    static const uint8_t value[PRODUCE_SIZE];
+    struct batch_builder builder;
+    struct batch_builder_options options = batch_builder_defaults();
+    batch_builder_init(&builder);
+    batch_builder_begin(&builder, &options);
+    batch_builder_add(&builder, &(struct batch_record){.value = slice_of(value, sizeof value)});
+    struct produce_request_topic_data_partition_data part = {
+        .records = {.bytes = batch_builder_finish(&builder, NULL)}};
+    struct produce_request_topic_data topic = {
+        .name = slice_of_text("a"), .partition_data = &part, .partition_data_count = 1};
+    struct produce_request request = produce_request_default;
+    request.acks = 1;
+    request.topic_data = &topic;
+    request.topic_data_count = 1;
+    frame_request_begin(frame, &(struct frame_header){.api_key = API_PRODUCE, .api_version = 9});
+    assert_true(wire_encode(&wire_produce_request, 9, &request, frame, NULL));
+    frame_request_end(frame);
+    batch_builder_fini(&builder);
+}
+
+static void stop_set(struct server_kit *server, void *context)
+{
+    role_now_on_shard();
+    (void)server;
+    replica_set_stop(context);
+}
+
+/* Requests of less than a buffer, of which each connection may have many under way: where they wait
+ * for a disk they hold no more than may be held. */
+static void small_requests_are_bounded_too(void **state)
+{
+    (void)state;
+    struct replica_set set = {0};
+    struct chain frame;
+    size_t sent[CLIENTS] = {0};
+    struct kit_client *clients = calloc(CLIENTS, sizeof *clients);
+    chain_init(&frame, MB);
+    make_produce(&frame);
+    size_t size = frame.size;
+    uint8_t *bytes = malloc(PRODUCE_COUNT * size);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < PRODUCE_COUNT; i++)
+        memcpy(bytes + i * size, frame.data, size);
+    start_with(10, SETTINGS("ottla.memory.request.bytes=1048576"));
+    know_of_a(&set);
+    for (int i = 0; i < CLIENTS; i++)
+        kit_client_open(&clients[i], "server");
+    for (int i = 0; i < 1000; i++) {
+        (void)send_round(clients, sent, slice_of(bytes, PRODUCE_COUNT * size));
+        sim_world_run_for(world, 1);
+    }
+    assert_in_range(local()->api.buffer_bytes, MB, MB + CLIENTS * size);
+    server_kit_post(&kit, stop_set, &set);
+    while (send_round(clients, sent, slice_of(bytes, PRODUCE_COUNT * size)))
+        sim_world_run_for(world, 1);
+    for (int i = 0; i < CLIENTS * PRODUCE_COUNT; i++)
+        assert_int_equal(kit_client_answer(&clients[i % CLIENTS]), 0);
+    for (int i = 0; i < CLIENTS; i++)
+        kit_client_close(&clients[i]);
+    free(clients);
+    free(bytes);
+    chain_fini(&frame);
+    end();
+    replica_set_fini(&set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +475,7 @@ int main(void)
         cmocka_unit_test(an_idle_connection),
         cmocka_unit_test(memory_is_bounded_and_all_get_theirs),
         cmocka_unit_test(those_who_stand_still_do_not_block),
+        cmocka_unit_test(small_requests_are_bounded_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
