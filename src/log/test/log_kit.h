@@ -49,7 +49,7 @@ struct log_kit_appended {
     bool duplicate;
 };
 struct log_kit_appended log_kit_append(struct log_kit *, const struct log_kit_batch *);
-/* Returns when the shard has ended what it did after it answered: then the log can be looked into. */
+/* Returns when the shard has ended what it did after it answered: the log can be looked into. */
 void log_kit_pause(struct log_kit *);
 /* Several that are submitted in one turn; checks that they complete in their order. */
 #define LOG_KIT_MANY 160
