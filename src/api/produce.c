@@ -157,7 +157,7 @@ static void append(struct produce_part *part)
         return;
     }
     if (part->rejected) {
-        part->answer->log_start_offset = log_start_offset(replica->log);
+        part->answer->log_start_offset = replica_log_start(replica);
         api_part_done(part->there, &part->part);
         return;
     }

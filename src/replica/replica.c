@@ -20,6 +20,11 @@ enum err replica_check(const struct replica *replica)
     return ERR_NOT_LEADER_OR_FOLLOWER;
 }
 
+int64_t replica_log_start(const struct replica *replica)
+{
+    return replica->log != NULL ? log_start_offset(replica->log) : -1;
+}
+
 bool replica_wait_open(struct replica *replica, struct replica_waiter *waiter)
 {
     if (replica->state != REPLICA_OPENING)
@@ -50,7 +55,7 @@ static void append_finish(struct replica_append *append, enum err err)
     role_now_on_shard();
     struct replica *replica = append->replica;
     append->err = err;
-    append->log_start_offset = replica->log != NULL ? log_start_offset(replica->log) : -1;
+    append->log_start_offset = replica_log_start(replica);
     append->on_done(append);
     replica_end(replica);
 }

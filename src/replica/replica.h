@@ -27,7 +27,8 @@ struct replica {
     bool doomed; /* its topic is gone: deleted once nothing is under way */
     struct list doomed_link;   /* the set's; itself when it is not doomed */
     struct replica *successor; /* of the same name: opened once this one's folder is gone */
-    struct log *log;
+    struct log *log;     /* NULL: it is not open, or a worker closes it */
+    struct log *closing; /* that worker's */
     int dir_index;
     char *name; /* "topic-0" */
     struct topic_config config;
@@ -68,6 +69,8 @@ static inline void replica_waiter_cancel(struct replica_waiter *waiter)
 /* Whether records can be appended and read now: ERR_NONE, or ERR_NOT_LEADER_OR_FOLLOWER,
  * ERR_KAFKA_STORAGE_ERROR. While it opens, ERR_NONE would be a lie: see replica_set_reach. */
 enum err replica_check(const struct replica *);
+/* Of its log; -1 when it has none. */
+int64_t replica_log_start(const struct replica *);
 /* Told at the next rise of the high watermark, or when the replica ends. */
 void replica_wait_data(struct replica *, struct replica_waiter *) ON(on_shard);
 

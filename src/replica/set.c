@@ -398,11 +398,10 @@ static void close_run(struct shard_job *job)
         do
             sys_entropy(random, sizeof random);
         while (!uuid_from_random(random, &id));
-        error = log_delete(replica->log, id);
+        error = log_delete(replica->closing, id);
     } else {
-        error = log_close(replica->log, true);
+        error = log_close(replica->closing, true);
     }
-    replica->log = NULL;
     replica->close_error = error;
     if (error < 0)
         journal(JOURNAL_WARN,
@@ -487,6 +486,8 @@ void replica_log_idle(void *context)
     if (replica->set->points != NULL && !replica->doomed)
         note_closing(replica);
     log_detach(replica->log);
+    replica->closing = replica->log; /* the worker's: who comes late finds none */
+    replica->log = NULL;
     replica->job = (struct shard_job){.run = close_run, .on_done = close_done};
     shard_submit(replica->set->shard, &replica->job);
 }

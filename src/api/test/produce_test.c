@@ -565,6 +565,24 @@ static void checkpoints_of_the_last_topic(void **state)
     replica_kit_fini(&kit);
 }
 
+/* A file stands where the partition's folder should be. The batch is refused for what it is, before
+ * anybody looks for the log whose start that answer would tell. */
+static void refused_by_an_offline_partition(void **state)
+{
+    (void)state;
+    struct replica_kit kit;
+    replica_kit_init(&kit, 1, API_KIT_SETTINGS("log.cleanup.policy=compact"));
+    int fd = openat(kit.dir.fd, "aaa-0", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    replica_kit_add_topic(&kit, &topic_a);
+    const struct produce_response_responses_partition_responses *part =
+        replica_kit_produce(&kit, "aaa", 0, keyless(&kit));
+    assert_int_equal(part->error_code, ERR_INVALID_RECORD);
+    assert_int_equal(part->log_start_offset, -1);
+    replica_kit_fini(&kit);
+}
+
 /* Deleted while the log was still being opened. */
 static void deleted_while_opening(void **state)
 {
@@ -663,6 +681,7 @@ int main(void)
         REPLICA_KIT_EACH(opening_makes_wait, replica_kit_set_up),
         cmocka_unit_test(late_shards_are_waited_for),
         cmocka_unit_test(checkpoints_of_the_last_topic),
+        cmocka_unit_test(refused_by_an_offline_partition),
         cmocka_unit_test(deleted_while_opening),
         cmocka_unit_test(somebody_else_leads),
         REPLICA_KIT_EACH(a_sync_is_waited_for, with_syncs),
