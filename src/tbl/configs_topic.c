@@ -1,21 +1,21 @@
-/* Topic rows of tbl/configs.h, each with the broker keys that give its default. Constant data: any
- * thread. */
+/* Topic rows of tbl/configs.h, each with the broker keys that give its default; in the order of
+ * their names, as Kafka answers CreateTopics. Constant data: any thread. */
 #include "tbl/configs_int.h"
 
 const struct config_row tbl_configs_topic[] = {
     {TOPIC("cleanup.policy", LIST, "delete"), ONE_OF("compact, delete"), ACCEPTED,
      SYNONYMS("log.cleanup.policy"),
      .doc = "What happens to old segments: delete, compact, or both."},
-    {TOPIC("compression.type", STRING, "producer"),
-     ONE_OF("uncompressed, zstd, lz4, snappy, gzip, producer"), HONOURED,
-     SYNONYMS("compression.type"),
-     .doc = "How batches are stored; producer: as they come."},
     {TOPIC("compression.gzip.level", INT, "-1"), BETWEEN_OR_OFF(1, 9), HONOURED,
      SYNONYMS("compression.gzip.level"),
      .doc = "Level where the broker compresses with gzip."},
     {TOPIC("compression.lz4.level", INT, "9"), BETWEEN(1, 17), HONOURED,
      SYNONYMS("compression.lz4.level"),
      .doc = "Level where the broker compresses with lz4."},
+    {TOPIC("compression.type", STRING, "producer"),
+     ONE_OF("uncompressed, zstd, lz4, snappy, gzip, producer"), HONOURED,
+     SYNONYMS("compression.type"),
+     .doc = "How batches are stored; producer: as they come."},
     {TOPIC("compression.zstd.level", INT, "3"), BETWEEN(-131072, 22), HONOURED,
      SYNONYMS("compression.zstd.level"),
      .doc = "Level where the broker compresses with zstd."},

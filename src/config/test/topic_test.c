@@ -212,6 +212,14 @@ static bool count_entry(void *context, const struct config_entry *entry)
     return ++*(size_t *)context < 1000;
 }
 
+static bool names_ascend(void *context, const struct config_entry *entry)
+{
+    struct slice *last = context;
+    assert_true(slice_compare(*last, entry->name) < 0);
+    *last = entry->name;
+    return true;
+}
+
 static void topic_shows(const struct node_config *node, const struct config_layers *layers,
                         const char *name, const char *shown)
 {
@@ -244,6 +252,8 @@ static void topics_described(void **state)
     size_t count = 0;
     topic_config_describe(node, &layers, (struct slice){0}, count_entry, &count);
     assert_int_equal(count, 37); /* all but the internal one */
+    struct slice last = {0};
+    topic_config_describe(node, &layers, (struct slice){0}, names_ascend, &last);
     topic_shows(node, &layers, "segment.bytes",
                 "segment.bytes=5242880 source=1 segment.bytes:5242880:1 "
                 "log.segment.bytes:4194304:2 log.segment.bytes:2097152:4 "
