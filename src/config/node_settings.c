@@ -6,7 +6,6 @@
 #include "config/node_int.h"
 #include "config/properties.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,8 +29,9 @@ static const struct {
     {"share.coordinator.state.topic.min.isr", "1"},
 };
 
+PRINTF_LIKE(4, 0)
 static void note(struct node_loader *loader, const char *severity,
-                 const struct node_setting *setting, const char *sentence)
+                 const struct node_setting *setting, const char *format, va_list args)
 {
     const char *file = loader->input->file;
     text_printf(loader->notes, "%s: ", severity);
@@ -41,30 +41,27 @@ static void note(struct node_loader *loader, const char *severity,
         text_printf(loader->notes, "--set %s: ", setting->name);
     else if (file != NULL)
         text_printf(loader->notes, "%s: ", file);
-    text_printf(loader->notes, "%s\n", sentence);
+    text_vprintf(loader->notes, format, args);
+    text_add_char(loader->notes, '\n');
 }
 
 void node_loader_error(struct node_loader *loader, const struct node_setting *setting,
                        const char *format, ...)
 {
-    char sentence[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    note(loader, "error", setting, format, args);
     va_end(args);
-    note(loader, "error", setting, sentence);
     loader->failed = true;
 }
 
 void node_loader_warn(struct node_loader *loader, const struct node_setting *setting,
                       const char *format, ...)
 {
-    char sentence[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    note(loader, "warning", setting, format, args);
     va_end(args);
-    note(loader, "warning", setting, sentence);
 }
 
 const char *node_loader_copy(struct node_loader *loader, struct slice s)

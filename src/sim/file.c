@@ -4,14 +4,11 @@
 #include "sim/sim_int.h"
 
 #include "base/always.h"
-#include "sys/dir.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define PAGE_SIZE 4096
-#define PATH_SIZE_MAX 4096
 
 static struct sim_descriptor *file_at(int fd)
 {
@@ -233,42 +230,4 @@ int sys_file_read_whole(int dir_fd, const char *name, size_t size_max, char **re
     *ret_data = data;
     *ret_size = (size_t)got;
     return 0;
-}
-
-static int write_temporary(int dir_fd, const char *name, struct slice bytes)
-{
-    AUTO(file_close)
-    int fd = sys_file_open(dir_fd, name, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
-    if (fd < 0)
-        return fd;
-    int result = sys_file_write_at(fd, bytes, 0);
-    return result != 0 ? result : sys_file_sync(fd);
-}
-
-static int sync_directory_of(int dir_fd, const char *name)
-{
-    char path[PATH_SIZE_MAX];
-    const char *slash = strrchr(name, '/');
-    if (slash == NULL)
-        (void)snprintf(path, sizeof path, ".");
-    else
-        (void)snprintf(path, sizeof path, "%.*s/", (int)(slash - name), name);
-    AUTO(file_close) int fd = sys_dir_open(dir_fd, path);
-    return fd < 0 ? fd : sys_dir_sync(fd);
-}
-
-int sys_file_replace(int dir_fd, const char *name, struct slice bytes)
-{
-    char temporary[PATH_SIZE_MAX];
-    int length = snprintf(temporary, sizeof temporary, "%s.tmp", name);
-    if (length < 0 || (size_t)length >= sizeof temporary)
-        return -ENAMETOOLONG;
-    int result = write_temporary(dir_fd, temporary, bytes);
-    if (result == 0)
-        result = sys_rename(dir_fd, temporary, name);
-    if (result != 0) {
-        (void)!sys_unlink(dir_fd, temporary);
-        return result;
-    }
-    return sync_directory_of(dir_fd, name);
 }

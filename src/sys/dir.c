@@ -69,33 +69,6 @@ int sys_dir_sync(int dir_fd)
     return result != 0 ? -errno : 0;
 }
 
-static int sync_one(const char *path)
-{
-    AUTO(file_close) int fd = sys_dir_open(SYS_DIR_CWD, path);
-    if (fd == -EACCES)
-        return 0;
-    return fd < 0 ? fd : sys_dir_sync(fd);
-}
-
-int sys_dir_sync_above(const char *path)
-{
-    char above[PATH_MAX];
-    size_t size = strlen(path);
-    int result = 0;
-    if (size >= sizeof above)
-        return -ENAMETOOLONG;
-    memcpy(above, path, size + 1);
-    for (size_t i = 0; i < size && result == 0; i++) {
-        if (path[i] == '/' || (i > 0 && path[i - 1] != '/'))
-            continue; /* not where a name begins */
-        char kept = above[i];
-        above[i] = '\0';
-        result = sync_one(i == 0 ? "." : above);
-        above[i] = kept;
-    }
-    return result;
-}
-
 int sys_dir_remove(int dir_fd, const char *name)
 {
     return unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 ? -errno : 0;

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -193,44 +191,4 @@ int sys_file_read_whole(int dir_fd, const char *name, size_t size_max, char **re
     if (fd < 0)
         return fd;
     return read_all(fd, size_max, ret_data, ret_size);
-}
-
-/* The new contents under the temporary name, on the medium. */
-static int write_temporary(int dir_fd, const char *name, struct slice bytes)
-{
-    AUTO(file_close)
-    int fd = sys_file_open(dir_fd, name, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
-    if (fd < 0)
-        return fd;
-    int result = sys_file_write_at(fd, bytes, 0);
-    return result != 0 ? result : sys_file_sync(fd);
-}
-
-/* Syncs the directory that `name` is in. */
-static int sync_directory_of(int dir_fd, const char *name)
-{
-    char path[PATH_MAX];
-    const char *slash = strrchr(name, '/');
-    int length = slash == NULL ? snprintf(path, sizeof path, ".")
-                               : snprintf(path, sizeof path, "%.*s/", (int)(slash - name), name);
-    if (length < 0 || (size_t)length >= sizeof path)
-        return -ENAMETOOLONG;
-    AUTO(file_close) int fd = sys_dir_open(dir_fd, path);
-    return fd < 0 ? fd : sys_dir_sync(fd);
-}
-
-int sys_file_replace(int dir_fd, const char *name, struct slice bytes)
-{
-    char temporary[PATH_MAX];
-    int length = snprintf(temporary, sizeof temporary, "%s.tmp", name);
-    if (length < 0 || (size_t)length >= sizeof temporary)
-        return -ENAMETOOLONG;
-    int result = write_temporary(dir_fd, temporary, bytes);
-    if (result == 0)
-        result = sys_rename(dir_fd, temporary, name);
-    if (result != 0) {
-        (void)!sys_unlink(dir_fd, temporary);
-        return result;
-    }
-    return sync_directory_of(dir_fd, name);
 }

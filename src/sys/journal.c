@@ -42,21 +42,3 @@ void journal_set_level(enum journal_level level)
 {
     atomic_store_explicit(&level_now, (int)level, memory_order_relaxed);
 }
-
-bool journal_gate_open(struct journal_gate *gate, int64_t interval_ms, uint64_t *ret_held_back)
-{
-    int64_t now_ms = sys_mono_ns() / 1000000;
-    if (now_ms < gate->next_ms) {
-        gate->held_back++;
-        return false;
-    }
-    *ret_held_back = gate->held_back;
-    gate->held_back = 0;
-    gate->next_ms = now_ms + interval_ms;
-    return true;
-}
-
-const char *journal_quote(char *buffer, int size, const void *data, int data_size)
-{
-    return logfmt_quote(buffer, (size_t)size, data, data_size < 0 ? 0 : (size_t)data_size);
-}
