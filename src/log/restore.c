@@ -345,17 +345,44 @@ static int write_aborted(struct log *log, int at) NOT_ON(on_shard)
 
 /* ---- leader epochs ---- */
 
-static enum err restore_epochs(struct log *log) NOT_ON(on_shard)
+static bool load_epochs(const struct log *log, struct log_epochs *ret_stored) NOT_ON(on_shard)
 {
     char path[LOG_STEM_SIZE];
     char *data = NULL;
     size_t size = 0;
     (void)snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log->name);
-    struct log_epochs stored;
-    log_epochs_init(&stored);
+    log_epochs_init(ret_stored);
     bool fine = sys_file_read_whole(log->dir_fd, path, SNAPSHOT_SIZE_MAX, &data, &size) == 0 &&
-                log_epochs_read(&stored, slice_of(data, size));
+                log_epochs_read(ret_stored, slice_of(data, size));
     free(data);
+    return fine;
+}
+
+static enum err add_epochs_of(struct log *log, const struct log_segment *segment) NOT_ON(on_shard)
+{
+    AUTO(file_close) int fd = sys_file_open(log->dir_fd, segment->handle->path, SYS_OPEN_READ);
+    struct log_scan *scan = fd < 0 ? NULL : malloc(sizeof *scan);
+    if (scan == NULL)
+        return ERR_KAFKA_STORAGE_ERROR;
+    log_scan_start(scan, fd, 0, segment->size);
+    scan->may_wait = true;
+    struct batch_header header;
+    int64_t position;
+    bool room = true;
+    while (room && log_scan_next(scan, &header, &position))
+        room = log_epochs_assign(&log->epochs,
+                                 (struct log_epoch){.epoch = header.partition_leader_epoch,
+                                                    .start_offset = header.base_offset});
+    room = room && scan->error == 0;
+    free(scan);
+    return room ? ERR_NONE : ERR_KAFKA_STORAGE_ERROR;
+}
+
+/* From the file; where it is missing or no such file, from every batch. */
+static enum err restore_epochs(struct log *log) NOT_ON(on_shard)
+{
+    struct log_epochs stored;
+    bool fine = load_epochs(log, &stored);
     if (fine) {
         log_epochs_cut(&stored, log->end_offset + 1);
         /* What recovery saw lies behind: it comes on top. */
@@ -368,28 +395,10 @@ static enum err restore_epochs(struct log *log) NOT_ON(on_shard)
     }
     log_epochs_fini(&stored);
     log_epochs_fini(&log->epochs);
-    for (int i = 0; i < log->segment_count; i++) {
-        struct log_segment *segment = log->segments[i];
-        AUTO(file_close) int fd =
-            sys_file_open(log->dir_fd, segment->handle->path, SYS_OPEN_READ);
-        struct log_scan *scan = fd < 0 ? NULL : malloc(sizeof *scan);
-        if (scan == NULL)
-            return ERR_KAFKA_STORAGE_ERROR;
-        log_scan_start(scan, fd, 0, segment->size);
-        scan->may_wait = true;
-        struct batch_header header;
-        int64_t position;
-        bool room = true;
-        while (room && log_scan_next(scan, &header, &position))
-            room = log_epochs_assign(&log->epochs,
-                                     (struct log_epoch){.epoch = header.partition_leader_epoch,
-                                                        .start_offset = header.base_offset});
-        room = room && scan->error == 0;
-        free(scan);
-        if (!room)
-            return ERR_KAFKA_STORAGE_ERROR;
-    }
-    return ERR_NONE;
+    enum err err = ERR_NONE;
+    for (int i = 0; i < log->segment_count && err == ERR_NONE; i++)
+        err = add_epochs_of(log, log->segments[i]);
+    return err;
 }
 
 enum err log_restore(struct log *log, const struct log_options *options,
