@@ -1,13 +1,13 @@
 /* Shared by the admin commands. One thread. */
 #include "cmd/admin.h"
 
+#include "tbl/apis.h"
 #include "tbl/errors.h"
 #include "wire/msg/metadata_request.h"
 
 #include <stdlib.h>
 
 #define ARENA_LIMIT ((size_t)1 << 30)
-#define API_METADATA 3
 
 const struct command_flag flag_brokers = {
     'b', "brokers", "HOST:PORT",

@@ -7,6 +7,8 @@
 #include "sys/clock.h"
 #include "sys/net.h"
 #include "sys/poller.h"
+#include "tbl/apis.h"
+#include "tbl/errors.h"
 #include "wire/frame.h"
 #include "wire/messages.h"
 #include "wire/msg/api_versions_request.h"
@@ -17,10 +19,8 @@
 #include <stdlib.h>
 
 #define PORT_DEFAULT 9092
-#define API_VERSIONS_KEY 18
 /* The oldest flexible version: asked first, the answer to a broker that lacks it is version 0. */
 #define API_VERSIONS_FIRST 3
-#define ERROR_UNSUPPORTED_VERSION 35
 #define REQUEST_SIZE_MAX ((size_t)256 << 20)
 #define ANSWER_SIZE_MAX ((size_t)1 << 30)
 
@@ -222,7 +222,7 @@ bool client_send_unanswered(struct client *client, const struct client_request *
                                   .correlation_id = ++client->correlation_id,
                                   .client_id = slice_of_text("ottla")};
     struct client_request behind = {
-        .api_key = API_VERSIONS_KEY, .version = 0, .message = &api_versions_request_default};
+        .api_key = API_API_VERSIONS, .version = 0, .message = &api_versions_request_default};
     int64_t deadline_ns = sys_mono_ns() + client->timeout_ms * 1000000;
     struct chain out;
     chain_init(&out, REQUEST_SIZE_MAX);
@@ -261,7 +261,7 @@ static bool agree(struct client *client, struct arena *arena)
     struct api_versions_response answer;
     ask.client_software_name = slice_of_text("ottla");
     ask.client_software_version = slice_of_text("1");
-    struct client_request request = {.api_key = API_VERSIONS_KEY,
+    struct client_request request = {.api_key = API_API_VERSIONS,
                                      .version = API_VERSIONS_FIRST,
                                      .message = &ask,
                                      .arena = arena};
@@ -269,7 +269,7 @@ static bool agree(struct client *client, struct arena *arena)
     if (slice_is_null(body))
         return false;
     /* A broker that lacks the version answers error 35 in version 0. */
-    bool old = body.size >= 2 && load_i16(body.data) == ERROR_UNSUPPORTED_VERSION;
+    bool old = body.size >= 2 && load_i16(body.data) == ERR_UNSUPPORTED_VERSION;
     if (old) {
         ask = api_versions_request_default;
         request.version = 0;

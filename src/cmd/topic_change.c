@@ -3,6 +3,7 @@
 #include "cmd/admin.h"
 #include "cmd/topic.h"
 #include "sys/process.h"
+#include "tbl/apis.h"
 #include "tbl/errors.h"
 #include "wire/msg/create_topics_request.h"
 #include "wire/msg/create_topics_response.h"
@@ -10,9 +11,6 @@
 #include "wire/msg/delete_topics_response.h"
 
 #include <stdio.h>
-
-#define API_CREATE_TOPICS 19
-#define API_DELETE_TOPICS 20
 
 const struct command_flag topic_flag_partitions = {
     'p', "partitions", "N", "number of partitions (the broker's num.partitions)"};
@@ -36,6 +34,29 @@ static const struct listing_column delete_columns[] = {
     {"NAME", LISTING_TEXT},
     {"STATUS", LISTING_TEXT},
 };
+
+/* EXIT_CODE_OK, or the code to end with, after an error line. */
+static enum exit_code exchange(struct admin *admin, int16_t api_key, const void *ask,
+                               void *ret_answer)
+{
+    struct client_request request = {
+        .api_key = api_key, .version = -1, .message = ask, .arena = &admin->arena};
+    if (admin->arena.failed) {
+        console_error(admin->call->console, "out of memory");
+        return EXIT_CODE_FAILED;
+    }
+    if (client_send(&admin->client, &request, ret_answer))
+        return EXIT_CODE_OK;
+    admin_report_client(admin);
+    return EXIT_CODE_FAILED;
+}
+
+static enum exit_code finish(struct admin *admin, struct listing *listing)
+{
+    admin_print(admin, listing);
+    listing_fini(listing);
+    return admin_result(admin);
+}
 
 /* ---- create ---- */
 
@@ -85,9 +106,7 @@ static bool build_create(struct admin *admin, struct create_topics_request *ret_
     ret_ask->validate_only = call_has(call, &topic_flag_dry_run);
     ret_ask->topics = ARENA_ARRAY(&admin->arena, struct create_topics_request_topics,
                                   (size_t)call->argument_count);
-    if (ret_ask->topics == NULL)
-        return false;
-    for (int i = 0; i < call->argument_count; i++) {
+    for (int i = 0; i < call->argument_count && ret_ask->topics != NULL; i++) {
         ret_ask->topics[i] = topic;
         ret_ask->topics[i].name = slice_of_text(call->arguments[i]);
     }
@@ -133,20 +152,14 @@ enum exit_code topic_create(const struct command_call *call)
     enum exit_code code = admin_open(&admin, call);
     if (code == EXIT_CODE_OK && !build_create(&admin, &ask))
         code = EXIT_CODE_USAGE;
-    struct client_request request = {
-        .api_key = API_CREATE_TOPICS, .version = -1, .message = &ask, .arena = &admin.arena};
-    if (code == EXIT_CODE_OK && !client_send(&admin.client, &request, &answer)) {
-        admin_report_client(&admin);
-        code = EXIT_CODE_FAILED;
-    }
+    if (code == EXIT_CODE_OK)
+        code = exchange(&admin, API_CREATE_TOPICS, &ask, &answer);
     if (code == EXIT_CODE_OK) {
         struct listing listing;
         listing_init(&listing, "topics", create_columns, COUNT_OF(create_columns));
         for (int32_t i = 0; i < answer.topics_count; i++)
             list_created(&admin, &answer.topics[i], &listing);
-        admin_print(&admin, &listing);
-        listing_fini(&listing);
-        code = admin_result(&admin);
+        code = finish(&admin, &listing);
     }
     admin_close(&admin);
     return code;
@@ -172,7 +185,7 @@ static enum exit_code ask_first(const struct command_call *call)
     return EXIT_CODE_FAILED;
 }
 
-static bool build_delete(struct admin *admin, struct delete_topics_request *ret_ask)
+static void build_delete(struct admin *admin, struct delete_topics_request *ret_ask)
 {
     const struct command_call *call = admin->call;
     size_t count = (size_t)call->argument_count;
@@ -180,9 +193,7 @@ static bool build_delete(struct admin *admin, struct delete_topics_request *ret_
     ret_ask->timeout_ms = (int32_t)admin->timeout_ms;
     ret_ask->topics = ARENA_ARRAY(&admin->arena, struct delete_topics_request_topics, count);
     ret_ask->topic_names = ARENA_ARRAY(&admin->arena, struct slice, count);
-    if (admin->arena.failed)
-        return false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !admin->arena.failed; i++) {
         struct slice name = slice_of_text(call->arguments[i]);
         ret_ask->topics[i] = delete_topics_request_topics_default;
         ret_ask->topics[i].name = name;
@@ -193,7 +204,6 @@ static bool build_delete(struct admin *admin, struct delete_topics_request *ret_
         ret_ask->topics_count = (int32_t)count;
     else
         ret_ask->topic_names_count = (int32_t)count;
-    return true;
 }
 
 static void list_deleted(struct admin *admin, const struct delete_topics_response_responses *topic,
@@ -221,21 +231,16 @@ enum exit_code topic_delete(const struct command_call *call)
     if (code != EXIT_CODE_OK)
         return code;
     code = admin_open(&admin, call);
-    struct client_request request = {
-        .api_key = API_DELETE_TOPICS, .version = -1, .message = &ask, .arena = &admin.arena};
-    if (code == EXIT_CODE_OK && (!build_delete(&admin, &ask) ||
-                                 !client_send(&admin.client, &request, &answer))) {
-        admin_report_client(&admin);
-        code = EXIT_CODE_FAILED;
+    if (code == EXIT_CODE_OK) {
+        build_delete(&admin, &ask);
+        code = exchange(&admin, API_DELETE_TOPICS, &ask, &answer);
     }
     if (code == EXIT_CODE_OK) {
         struct listing listing;
         listing_init(&listing, "topics", delete_columns, COUNT_OF(delete_columns));
         for (int32_t i = 0; i < answer.responses_count; i++)
             list_deleted(&admin, &answer.responses[i], &listing);
-        admin_print(&admin, &listing);
-        listing_fini(&listing);
-        code = admin_result(&admin);
+        code = finish(&admin, &listing);
     }
     admin_close(&admin);
     return code;

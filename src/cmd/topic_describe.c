@@ -3,6 +3,7 @@
  * fails the command, but not the rest of it. One thread. */
 #include "cmd/admin.h"
 #include "cmd/topic.h"
+#include "tbl/apis.h"
 #include "tbl/errors.h"
 #include "wire/msg/describe_configs_request.h"
 #include "wire/msg/describe_configs_response.h"
@@ -11,8 +12,6 @@
 
 #include <stdlib.h>
 
-#define API_LIST_OFFSETS 2
-#define API_DESCRIBE_CONFIGS 32
 #define RESOURCE_TOPIC 2
 #define SOURCE_DEFAULT 5
 #define OFFSET_LATEST (-1)
