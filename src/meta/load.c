@@ -66,12 +66,32 @@ static bool read_old_bootstrap(struct meta *meta, struct meta_loading *loading, 
     return false;
 }
 
+/* The folder's descriptor, or -errno after a sentence. An old format that was never started has no
+ * folder yet. */
+static int open_folder(const struct meta *meta, struct text *error) NOT_ON(on_shard)
+{
+    int dir_fd = meta->dir->fd;
+    int fd = sys_dir_open(dir_fd, META_FOLDER);
+    if (fd == -ENOENT && sys_exists(dir_fd, OLD_BOOTSTRAP) == 1) {
+        int made = sys_dir_make(dir_fd, META_FOLDER);
+        fd = made < 0 ? made : sys_dir_open(dir_fd, META_FOLDER);
+    }
+    if (fd == -ENOENT)
+        text_printf(error, "%s/" META_FOLDER " is not there. Restore it from a backup, or use an "
+                    "empty directory", meta->dir->path);
+    else if (fd < 0)
+        text_printf(error, "%s/" META_FOLDER " cannot be read: %s", meta->dir->path, strerror(-fd));
+    return fd;
+}
+
 static bool find_snapshot(struct meta *meta, struct meta_loading *loading,
                           struct snapshots *snapshots, struct text *error) NOT_ON(on_shard)
 {
     char name[META_SNAPSHOT_NAME_SIZE];
-    AUTO(file_close) int fd = sys_dir_open(meta->dir->fd, META_FOLDER);
-    int failed = fd < 0 ? fd : meta_snapshot_newest(fd, INT64_MAX, &snapshots->id);
+    AUTO(file_close) int fd = open_folder(meta, error);
+    if (fd < 0)
+        return false;
+    int failed = meta_snapshot_newest(fd, INT64_MAX, &snapshots->id);
     if (failed < 0) {
         text_printf(error, "%s/" META_FOLDER " cannot be read: %s", meta->dir->path,
                     strerror(-failed));

@@ -5,6 +5,7 @@
 #include "meta/test/meta_kit.h"
 
 #include "base/always.h"
+#include "log/log.h"
 #include "meta/records.h"
 #include "meta/snapshot_file.h"
 #include "sim/world.h"
@@ -310,6 +311,24 @@ static void a_new_directory_needs_its_snapshot(void **state)
                   "wrong. Restore it from a backup");
 }
 
+/* As Kafka up to 4.2 formats a directory: no folder of the log, its records in a file beside. */
+static void an_old_format_begins(void **state)
+{
+    (void)state;
+    size_t size;
+    assert_true(meta_kit_stop(open_fine(NULL)));
+    char *data = read_file(FOLDER "/00000000000000000000-0000000000.checkpoint", &size);
+    int fd = sys_dir_open(SYS_DIR_CWD, "/data");
+    assert_int_equal(log_remove_folder(fd, "__cluster_metadata-0"), 0);
+    sys_file_close(fd);
+    refused(NULL, "/data/__cluster_metadata-0 is not there. Restore it from a backup, or use an "
+                  "empty directory");
+    write_file("/data/bootstrap.checkpoint", slice_of(data, size));
+    free(data);
+    live(NULL, "a");
+    assert_topics(NULL, "a");
+}
+
 static void a_log_without_its_beginning_is_refused(void **state)
 {
     (void)state;
@@ -553,6 +572,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_snapshot_without_its_end_is_passed_over, begin, end),
         cmocka_unit_test_setup_teardown(what_was_never_finished_is_swept, begin, end),
         cmocka_unit_test_setup_teardown(a_new_directory_needs_its_snapshot, begin, end),
+        cmocka_unit_test_setup_teardown(an_old_format_begins, begin, end),
         cmocka_unit_test_setup_teardown(a_log_without_its_beginning_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_log_that_ends_before_its_snapshot_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(an_aborted_transaction_leaves_no_trace, begin, end),
