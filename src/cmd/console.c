@@ -66,7 +66,7 @@ void console_printf(struct console *console, const char *format, ...)
     flush_if_much(console);
 }
 
-static void write_line(struct console *console, const char *format, va_list args)
+static PRINTF_LIKE(2, 0) void write_line(struct console *console, const char *format, va_list args)
 {
     console_flush(console);
     text_vprintf(&console->err, format, args);

@@ -206,7 +206,7 @@ static int take_handles(struct log_flush_job *flush)
     return 0;
 }
 
-static void refuse_waiting(struct log *log)
+static void refuse_waiting(struct log *log) ON(on_shard)
 {
     struct list waiting;
     list_init(&waiting);

@@ -109,7 +109,7 @@ static void cut_back(struct log *log, const struct log_handle *handle)
 }
 
 /* Takes what was carried out into account, or takes it back, and completes the appends. */
-static void settle(struct log_write *write)
+static void settle(struct log_write *write) ON(on_shard)
 {
     struct log *log = write->log;
     if (write->error == 0) {
@@ -157,7 +157,7 @@ static void written(struct shard *shard, struct shard_job *job)
 }
 
 /* false: there is no memory for it. */
-static bool hand_over(const struct log_write *gathered)
+static bool hand_over(const struct log_write *gathered) ON(on_shard)
 {
     struct log *log = gathered->log;
     struct log_write *write = malloc(sizeof *write);
