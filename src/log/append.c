@@ -54,6 +54,8 @@ static bool check_producer(const struct log *log, struct log_append *append, enu
 /* Whether the batch is to be gathered; otherwise *ret_err says how it ends. */
 static bool admit(struct log *log, struct log_append *append, enum err *ret_err)
 {
+    append->duplicate = false;
+    append->append_time_ms = -1;
     *ret_err = ERR_KAFKA_STORAGE_ERROR;
     return !log->offline && !check_producer(log, append, ret_err);
 }
@@ -63,15 +65,12 @@ static bool append_one(struct log_write *write, struct log_append *append) ON(on
 {
     struct log *log = write->log;
     enum err err;
-    append->duplicate = false;
-    append->append_time_ms = -1;
     /* Whoever is not gathered is answered after those that are, and by what became of them: the
      * batch that it repeats may be among them (L6). */
     bool joins = write->count < LOG_WRITE_BATCHES_MAX && !must_roll(log, write, append) &&
                  admit(log, append, &err);
     if (!joins && !log_write_end(write))
         return false;
-    append->duplicate = false;
     if (!admit(log, append, &err)) {
         list_remove(&append->link);
         log_append_complete(append, err);

@@ -240,7 +240,7 @@ void log_attach(struct log *log, struct shard *shard, struct log_files *files)
 
 void log_detach(struct log *log)
 {
-    ALWAYS(list_is_empty(&log->appends) && log->write_job == NULL && !log->is_written_out &&
+    ALWAYS(list_is_empty(&log->appends) && log->write_job == NULL && !log->is_writing_out &&
                list_is_empty(&log->flushes) && log->flush_job == NULL,
            "%s is still at work", log->name);
     shard_chore_cancel(&log->write); /* it would find nothing to write */

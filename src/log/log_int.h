@@ -87,7 +87,7 @@ struct log {
     struct log_write *write_job; /* the write that a worker is at, or NULL */
     int64_t inline_max;          /* bytes that the shard writes itself: LOG_WRITE_INLINE_MAX */
 
-    bool is_written_out;         /* a worker is at it: write_out.c */
+    bool is_writing_out;         /* a worker tells the disk early: write_out.c */
 
     struct list flushes;             /* wait for the next fdatasync */
     struct log_flush_job *flush_job; /* the one under way, or NULL */

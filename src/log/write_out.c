@@ -16,8 +16,7 @@
 #define WRITE_OUT_MIN (16LL * 1024 * 1024)
 #define WRITE_OUT_MAX (32LL * 1024 * 1024)
 
-/* The end of the file, which the kernel would hold fast while the next append wants to go on there.
- */
+/* The file's end is left: the kernel would hold it fast while the next append wants to go on. */
 #define TAIL_SIZE (4LL * 1024 * 1024)
 
 struct log_write_out {
@@ -43,7 +42,7 @@ static void write_out_done(struct shard *shard, struct shard_job *job)
     struct log *log = out->log;
     log_handle_unref(out->handle);
     free(out);
-    log->is_written_out = false;
+    log->is_writing_out = false;
     log->files->write_out_busy = false;
     log_flush_next(log); /* who waits for nothing to be under way may have waited for this */
 }
@@ -65,7 +64,7 @@ void log_write_out(struct log *log)
                                   .position = active->written_out,
                                   .size = MIN_OF(size, WRITE_OUT_MAX)};
     active->written_out += out->size;
-    log->is_written_out = true;
+    log->is_writing_out = true;
     log->files->write_out_busy = true;
     shard_submit(log->shard, &out->job);
 }
