@@ -67,8 +67,8 @@ static bool append_one(struct log_write *write, struct log_append *append) ON(on
     enum err err;
     /* Whoever is not gathered is answered after those that are, and by what became of them: the
      * batch that it repeats may be among them (L6). */
-    bool joins = write->count < LOG_WRITE_BATCHES_MAX && !must_roll(log, write, append) &&
-                 admit(log, append, &err);
+    bool has_room = write->count < LOG_WRITE_BATCHES_MAX && write->size < LOG_WRITE_ENOUGH;
+    bool joins = has_room && !must_roll(log, write, append) && admit(log, append, &err);
     if (!joins && !log_write_end(write))
         return false;
     if (!admit(log, append, &err)) {

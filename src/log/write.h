@@ -9,6 +9,8 @@
 
 /* Batches of one write. */
 #define LOG_WRITE_BATCHES_MAX 64
+/* Bytes after which no further batch joins it: the first is answered only when all are written. */
+#define LOG_WRITE_ENOUGH (4 * 1024 * 1024)
 /* Bytes that a shard writes itself: some 50 us where pages are at hand. */
 #define LOG_WRITE_INLINE_MAX (128 * 1024)
 

@@ -5,7 +5,7 @@
  * p99 42 to 30 ms, 5 % more of them; 16 KB batches would lose 10 %.) A hint: nothing counts as
  * flushed by it.
  * It may wait for the disk's queue, so a worker does it, for one log of a shard at a time: syncs
- * need the lane too. What a log appends meanwhile is taken together by its next one. */
+ * need the lane too. What a log appends meanwhile is taken by its next ones. */
 #include "log/log_int.h"
 
 #include "sys/file.h"

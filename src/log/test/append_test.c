@@ -185,6 +185,26 @@ static void large_and_small_keep_their_order(void **state)
     log_kit_free(kit);
 }
 
+/* Nobody waits for the writing of much that came behind. */
+static void a_write_takes_what_is_enough(void **state)
+{
+    (void)state;
+    struct log_kit *kit = opened();
+    struct log_kit_batch batches[5];
+    struct log_kit_appended appended[COUNT_OF(batches)];
+    static const int64_t ends[] = {2, 2, 4, 4, 5};
+    for (size_t i = 0; i < COUNT_OF(batches); i++) {
+        batches[i] = plain(1);
+        batches[i].value_size = 3 << 20;
+    }
+    log_kit_append_all(kit, batches, COUNT_OF(batches), appended);
+    for (size_t i = 0; i < COUNT_OF(batches); i++) {
+        assert_int_equal(appended[i].err, ERR_NONE);
+        assert_int_equal(appended[i].end_offset, ends[i]);
+    }
+    log_kit_free(kit);
+}
+
 /* In steps of at least 16 MB, the last of which a stop has to wait for. */
 static void the_disk_is_told_early(void **state)
 {
@@ -258,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_segment_ends_when_its_index_is_full),
         cmocka_unit_test(epochs_are_noted),
         cmocka_unit_test(large_and_small_keep_their_order),
+        cmocka_unit_test(a_write_takes_what_is_enough),
         cmocka_unit_test(the_disk_is_told_early),
         cmocka_unit_test(a_stop_waits_for_a_write),
         cmocka_unit_test(a_stop_begins_with_an_answer),

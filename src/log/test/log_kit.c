@@ -17,6 +17,7 @@
 struct one {
     struct log_append append;
     struct log_kit *kit;
+    int64_t end_offset; /* the log's when it was told */
 };
 
 struct log_kit {
@@ -214,8 +215,9 @@ void log_kit_drop(struct log_kit *kit)
 
 static void on_appended(struct log_append *append)
 {
-    const struct one *one = CONTAINER_OF(append, const struct one, append);
+    struct one *one = CONTAINER_OF(append, struct one, append);
     struct log_kit *kit = one->kit;
+    one->end_offset = kit->log->end_offset;
     ALWAYS(one == &kit->appends[kit->appended], "appends complete in their order");
     if (++kit->appended < kit->append_count || kit->closes)
         return;
@@ -274,7 +276,8 @@ static void take_results(const struct log_kit *kit, struct log_kit_appended *ret
         ret_appended[i] = (struct log_kit_appended){.err = append->err,
                                                     .base_offset = append->base_offset,
                                                     .last_offset = append->last_offset,
-                                                    .duplicate = append->duplicate};
+                                                    .duplicate = append->duplicate,
+                                                    .end_offset = kit->appends[i].end_offset};
     }
 }
 

@@ -47,6 +47,7 @@ struct log_kit_appended {
     int64_t base_offset;
     int64_t last_offset;
     bool duplicate;
+    int64_t end_offset; /* the log's when it was told: behind all of its write */
 };
 struct log_kit_appended log_kit_append(struct log_kit *, const struct log_kit_batch *);
 /* Returns when the shard has ended what it did after it answered: the log can be looked into. */
