@@ -43,7 +43,7 @@ static long long now_ns(void)
 /* Log-like lines: some words, some numbers. */
 static void make_text(struct prng *prng, char *at, size_t size)
 {
-    static const char *const words[] = {"GET ",    "/index ", "200 ",   "partition ", "leader ",
+    static const char *const words[] = {"GET ",     "/index ", "200 ",   "partition ", "leader ",
                                         "request ", "took ",   "error ", "user=",      "\n"};
     size_t filled = 0;
     while (filled < size) {
@@ -64,11 +64,10 @@ static struct slice build(struct batch_builder *builder, struct codec_pool *pool
     batch_builder_begin(builder, &options);
     for (int i = 0; i < shape->count; i++) {
         size_t from = (size_t)i * shape->value_size % (text.size - shape->value_size);
-        batch_builder_add(builder,
-                          &(struct batch_record){
-                              .timestamp = 1700000000000 + i,
-                              .value = slice_of(text.data + from, shape->value_size),
-                          });
+        batch_builder_add(builder, &(struct batch_record){
+                                       .timestamp = 1700000000000 + i,
+                                       .value = slice_of(text.data + from, shape->value_size),
+                                   });
     }
     struct slice batch = batch_builder_finish(builder, pool);
     ALWAYS(!slice_is_null(batch), "the benchmark's batch could not be built");

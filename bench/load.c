@@ -54,7 +54,7 @@ struct link {
     int64_t sent_at[IN_FLIGHT_MAX];
     unsigned first; /* oldest request under way */
     unsigned count;
-    size_t out;     /* bytes of the newest request that were sent; 0: none begun */
+    size_t out; /* bytes of the newest request that were sent; 0: none begun */
     uint8_t prefix[4];
     size_t prefix_size;
     size_t left; /* bytes of the answer under way */
@@ -151,8 +151,8 @@ static void send_more(const struct load *load, struct link *link)
             link->sent_at[(link->first + link->count) % IN_FLIGHT_MAX] = sys_mono_ns();
             link->count++;
         }
-        struct slice rest = slice_of(link->request->data + link->out,
-                                     link->request->size - link->out);
+        struct slice rest =
+            slice_of(link->request->data + link->out, link->request->size - link->out);
         int64_t sent = sys_net_send(link->fd, &rest, 1, false);
         if (sent == -EAGAIN) {
             if (link->out == 0)
@@ -275,8 +275,7 @@ static void report(struct load *load, double seconds, double cpu)
 {
     qsort(load->latencies_ns, load->latency_count, sizeof *load->latencies_ns, compare);
     double answered = (double)MAX_OF(load->answered, (int64_t)1);
-    double moved = load->produces ? answered * (double)load->requests[0].size
-                                  : (double)load->bytes;
+    double moved = load->produces ? answered * (double)load->requests[0].size : (double)load->bytes;
     printf("{\"requests_per_second\":%.0f,\"mb_per_second\":%.1f,\"cpu_us_per_request\":%.2f,"
            "\"cpu_s_per_gb\":%.3f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"requests\":%lld}\n",
            answered / seconds, moved / seconds / 1e6, cpu * 1e6 / answered, cpu / (moved / 1e9),

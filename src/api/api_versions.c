@@ -10,9 +10,9 @@
 #include "wire/msg/api_versions_request.h"
 #include "wire/msg/api_versions_response.h"
 
-#define VERSION_SOFTWARE_NAMED 3 /* KIP-511 */
+#define VERSION_SOFTWARE_NAMED 3     /* KIP-511 */
 #define VERSION_FEATURES_FROM_ZERO 4 /* KAFKA-17492 */
-#define VERSION_CLUSTER_NAMED 5 /* KIP-1242 */
+#define VERSION_CLUSTER_NAMED 5      /* KIP-1242 */
 
 static bool is_alphanumeric(uint8_t c)
 {
@@ -72,8 +72,7 @@ static bool add_keys(struct api_request *request, struct api_versions_response *
 {
     size_t count;
     const struct api_row *rows = api_rows(&count);
-    response->api_keys =
-        ARENA_ARRAY(&request->arena, struct api_versions_response_api_keys, count);
+    response->api_keys = ARENA_ARRAY(&request->arena, struct api_versions_response_api_keys, count);
     if (response->api_keys == NULL)
         return false;
     int32_t served = 0;
@@ -87,9 +86,8 @@ static bool add_keys(struct api_request *request, struct api_versions_response *
 /* Clients below version 4 stumble over a feature whose lowest level is 0 (KAFKA-17492). */
 static bool add_supported(struct api_request *request, struct api_versions_response *response)
 {
-    response->supported_features =
-        ARENA_ARRAY(&request->arena, struct api_versions_response_supported_features,
-                    META_FEATURE_COUNT);
+    response->supported_features = ARENA_ARRAY(
+        &request->arena, struct api_versions_response_supported_features, META_FEATURE_COUNT);
     if (response->supported_features == NULL)
         return false;
     int32_t count = 0;

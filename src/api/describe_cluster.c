@@ -51,8 +51,8 @@ static bool describe(struct api_request *request, struct describe_cluster_respon
     }
     if (message->endpoint_type != ENDPOINT_BROKER) {
         response->error_code = ERR_UNSUPPORTED_ENDPOINT_TYPE;
-        response->error_message = slice_of_text(arena_printf(
-            &request->arena, "Unsupported endpoint type %d", message->endpoint_type));
+        response->error_message = slice_of_text(
+            arena_printf(&request->arena, "Unsupported endpoint type %d", message->endpoint_type));
         return !request->arena.failed;
     }
     response->cluster_id = slice_of_text(request->here->cluster_id);

@@ -52,8 +52,8 @@ static void fill_synonyms(struct description *d, const struct config_entry *entr
                           struct describe_configs_response_results_configs *config)
 {
     struct arena *arena = &d->request->arena;
-    config->synonyms = ARENA_ARRAY(
-        arena, struct describe_configs_response_results_configs_synonyms, entry->synonym_count);
+    config->synonyms = ARENA_ARRAY(arena, struct describe_configs_response_results_configs_synonyms,
+                                   entry->synonym_count);
     if (config->synonyms == NULL)
         return;
     for (size_t i = 0; i < entry->synonym_count; i++)
@@ -72,9 +72,8 @@ static bool make_room(struct description *d)
     if (answer->configs_count < d->capacity)
         return true;
     int32_t capacity = d->capacity > 0 ? d->capacity * 2 : 64;
-    struct describe_configs_response_results_configs *grown =
-        ARENA_ARRAY(&d->request->arena, struct describe_configs_response_results_configs,
-                    (size_t)capacity);
+    struct describe_configs_response_results_configs *grown = ARENA_ARRAY(
+        &d->request->arena, struct describe_configs_response_results_configs, (size_t)capacity);
     if (grown == NULL)
         return false;
     if (answer->configs_count > 0)
@@ -231,8 +230,7 @@ static void refuse_malformed(struct description *d)
 
 void api_handle_describe_configs(struct api_request *request)
 {
-    const struct describe_configs_request *message =
-        API_MESSAGE(request, describe_configs_request);
+    const struct describe_configs_request *message = API_MESSAGE(request, describe_configs_request);
     struct describe_configs_response response = describe_configs_response_default;
     bool known = types_are_known(message);
     response.results = ARENA_ARRAY(&request->arena, struct describe_configs_response_results,

@@ -178,8 +178,8 @@ static int by_name(const void *a, const void *b)
 static bool gather_named(struct description *description)
 {
     const struct describe_topic_partitions_request *message = description->message;
-    struct slice *names = ARENA_ARRAY(&description->request->arena, struct slice,
-                                      (size_t)message->topics_count);
+    struct slice *names =
+        ARENA_ARRAY(&description->request->arena, struct slice, (size_t)message->topics_count);
     if (names == NULL)
         return false;
     size_t count = 0;
@@ -211,14 +211,12 @@ static bool add_errors(struct description *description)
 {
     const struct describe_topic_partitions_request *message = description->message;
     size_t count = message->topics_count > 0 ? (size_t)message->topics_count : 0;
-    description->response.topics =
-        ARENA_ARRAY(&description->request->arena, struct describe_topic_partitions_response_topics,
-                    count + 1);
+    description->response.topics = ARENA_ARRAY(
+        &description->request->arena, struct describe_topic_partitions_response_topics, count + 1);
     if (description->response.topics == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        struct describe_topic_partitions_response_topics *answer =
-            &description->response.topics[i];
+        struct describe_topic_partitions_response_topics *answer = &description->response.topics[i];
         *answer = describe_topic_partitions_response_topics_default;
         answer->name = message->topics[i].name;
         answer->partitions_count = 0;

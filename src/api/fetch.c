@@ -425,8 +425,7 @@ static enum err find_partition(const struct fetch *fetch, struct fetch_part *par
     if (meta_topic_partition(topic, part->interest->partition) == NULL)
         return ERR_UNKNOWN_TOPIC_OR_PARTITION;
     part->topic_id = topic->id;
-    part->shard =
-        replica_shard_of(topic->name, part->interest->partition, fetch->gather.leg_count);
+    part->shard = replica_shard_of(topic->name, part->interest->partition, fetch->gather.leg_count);
     return fetch->is_replica ? ERR_NOT_LEADER_OR_FOLLOWER : ERR_NONE;
 }
 

@@ -8,7 +8,7 @@
 #include "replica/set.h"
 
 struct fetch_perch {
-    struct shard_message out;    /* sits down, and flies home */
+    struct shard_message out; /* sits down, and flies home */
     struct shard_message recall;
     struct fetch *fetch;
     struct shard *shard;
@@ -161,8 +161,7 @@ static bool make_perches(struct fetch *fetch)
 {
     struct shard_set *set = shard_siblings(fetch->request->here->shard);
     int shards = fetch->gather.leg_count;
-    fetch->perches =
-        ARENA_ARRAY(&fetch->request->arena, struct fetch_perch, (size_t)shards);
+    fetch->perches = ARENA_ARRAY(&fetch->request->arena, struct fetch_perch, (size_t)shards);
     if (fetch->perches == NULL)
         return false;
     for (int i = 0; i < shards; i++) {
@@ -170,8 +169,7 @@ static bool make_perches(struct fetch *fetch)
         fetch->perches[i].shard = shard_set_at(set, i);
     }
     for (int32_t i = 0; i < fetch->part_count; i++)
-        fetch->parts[i].perch =
-            &fetch->perches[shard_index(fetch->parts[i].there->shard)];
+        fetch->parts[i].perch = &fetch->perches[shard_index(fetch->parts[i].there->shard)];
     return true;
 }
 

@@ -30,8 +30,8 @@ static void release(void *handle)
         shard_send(range->here, range->owner, &range->message, &route_range);
 }
 
-bool api_file_range_make(struct api_shard *here, struct shard *owner,
-                         const struct log_range *from, struct chain_external *ret_external)
+bool api_file_range_make(struct api_shard *here, struct shard *owner, const struct log_range *from,
+                         struct chain_external *ret_external)
 {
     struct api_file_range *range = calloc(1, sizeof *range);
     if (range == NULL) {

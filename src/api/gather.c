@@ -117,9 +117,8 @@ void api_gather_run(struct api_gather *gather)
 struct replica_place api_part_place(const struct api_part *part, struct uuid topic_id,
                                     int32_t partition)
 {
-    return (struct replica_place){.topic_id = topic_id,
-                                  .partition = partition,
-                                  .image_end = part->leg->gather->image_end};
+    return (struct replica_place){
+        .topic_id = topic_id, .partition = partition, .image_end = part->leg->gather->image_end};
 }
 
 void api_part_done(struct api_shard *there, struct api_part *part)

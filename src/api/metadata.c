@@ -37,11 +37,10 @@ static bool fill_replicas(struct metadata *metadata, const struct meta_partition
     struct cluster_ids isr;
     struct cluster_ids offline;
     bool reachable_only = request->header.api_version == 0;
-    bool fine = reachable_only
-                    ? cluster_reachable_ids(request, partition->replicas, &replicas) &&
-                          cluster_reachable_ids(request, partition->isr, &isr)
-                    : cluster_all_ids(request, partition->replicas, &replicas) &&
-                          cluster_all_ids(request, partition->isr, &isr);
+    bool fine = reachable_only ? cluster_reachable_ids(request, partition->replicas, &replicas) &&
+                                     cluster_reachable_ids(request, partition->isr, &isr)
+                               : cluster_all_ids(request, partition->replicas, &replicas) &&
+                                     cluster_all_ids(request, partition->isr, &isr);
     if (!fine || !cluster_offline_replicas(request, partition, &offline))
         return false;
     answer->replica_nodes = replicas.at;
@@ -195,8 +194,8 @@ static bool add_topics(struct metadata *metadata)
 {
     const struct metadata_request *message = metadata->message;
     bool all = asks_for_all(metadata);
-    size_t count = all ? metadata->request->here->image->topics_by_name.count
-                       : (size_t)message->topics_count;
+    size_t count =
+        all ? metadata->request->here->image->topics_by_name.count : (size_t)message->topics_count;
     metadata->response.topics_count = 0;
     metadata->response.topics =
         ARENA_ARRAY(&metadata->request->arena, struct metadata_response_topics, count + 1);
@@ -221,8 +220,8 @@ static bool add_brokers(struct metadata *metadata)
     struct api_request *request = metadata->request;
     const struct meta_image *image = request->here->image;
     struct metadata_response *response = &metadata->response;
-    response->brokers = ARENA_ARRAY(&request->arena, struct metadata_response_brokers,
-                                    image->brokers.count + 1);
+    response->brokers =
+        ARENA_ARRAY(&request->arena, struct metadata_response_brokers, image->brokers.count + 1);
     if (response->brokers == NULL)
         return false;
     response->brokers_count = 0;

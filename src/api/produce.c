@@ -339,8 +339,7 @@ static void go_slow(struct produce_part *part)
     role_now_on_shard();
     part->produce->jobs++;
     arena_init(&part->job_arena, JOB_ARENA_BYTES);
-    part->job = (struct shard_job){
-        .run = slow_run, .on_done = slow_done, .lane = SHARD_LANE_DATA};
+    part->job = (struct shard_job){.run = slow_run, .on_done = slow_done, .lane = SHARD_LANE_DATA};
     shard_submit(part->produce->request->here->shard, &part->job);
 }
 
@@ -381,8 +380,7 @@ static bool is_internal(struct slice name)
 static bool is_malformed(const struct produce_part *part)
 {
     const struct batch_verdict *verdict = &part->verdict;
-    return verdict->err == ERR_UNSUPPORTED_COMPRESSION_TYPE ||
-           verdict->fault == BATCH_FAULT_REST ||
+    return verdict->err == ERR_UNSUPPORTED_COMPRESSION_TYPE || verdict->fault == BATCH_FAULT_REST ||
            (verdict->err == ERR_INVALID_RECORD &&
             (verdict->fault == BATCH_FAULT_FRAME || verdict->fault == BATCH_FAULT_MAGIC));
 }

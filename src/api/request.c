@@ -182,9 +182,8 @@ void api_request_run(struct api_request *request)
         LIMIT_REQUEST_ARENA_BASE + request->body.size * LIMIT_REQUEST_ARENA_FACTOR;
     request->message = arena_take(&request->arena, row->request->type->size);
     struct wire_decoded decoded = {.fault = "memory is out"};
-    if (request->message == NULL ||
-        !wire_decode(row->request, version, request->body, &request->arena, request->message,
-                     &decoded)) {
+    if (request->message == NULL || !wire_decode(row->request, version, request->body,
+                                                 &request->arena, request->message, &decoded)) {
         api_request_fail(request, decoded.fault);
         return;
     }

@@ -63,10 +63,8 @@ static void share_group_state(const struct node_config *config, struct arena *ar
     set(topic, "cleanup.policy", "delete");
     set(topic, "compression.type", "producer");
     set(topic, "retention.ms", "-1");
-    set_number(topic, arena, "min.insync.replicas",
-               config->share_coordinator_state_topic_min_isr);
-    set_number(topic, arena, "segment.bytes",
-               config->share_coordinator_state_topic_segment_bytes);
+    set_number(topic, arena, "min.insync.replicas", config->share_coordinator_state_topic_min_isr);
+    set_number(topic, arena, "segment.bytes", config->share_coordinator_state_topic_segment_bytes);
 }
 
 struct internal_row {
@@ -96,8 +94,7 @@ static struct internal_topic *internal_of(struct api_request *request, struct sl
 
 /* ---- the call ---- */
 
-void topic_creation_init(struct topic_creation *creation, struct api_request *request,
-                         size_t count)
+void topic_creation_init(struct topic_creation *creation, struct api_request *request, size_t count)
 {
     *creation = (struct topic_creation){
         .request = request,

@@ -13,8 +13,7 @@ const struct command_flag flag_brokers = {
     'b', "brokers", "HOST:PORT",
     "brokers to ask, with commas between; the first that answers is\n"
     "taken (OTTLA_BROKERS, else localhost:9092)"};
-const struct command_flag flag_timeout = {0, "timeout", "MS",
-                                          "longest wait for an answer (10000)"};
+const struct command_flag flag_timeout = {0, "timeout", "MS", "longest wait for an answer (10000)"};
 const struct command_flag flag_format = {0, "format", "FORMAT",
                                          "table (as people read it), json, or awk (bare lines)"};
 const struct command_flag flag_yes = {'y', "yes", NULL, "do it without asking"};

@@ -10,13 +10,13 @@
 
 struct console {
     struct text out;
-    struct text err;         /* written at once, kept only when captured */
-    const char *prefix;      /* the command's name: begins each error */
+    struct text err;    /* written at once, kept only when captured */
+    const char *prefix; /* the command's name: begins each error */
     bool out_is_terminal;
     bool err_is_terminal;
-    bool color;              /* on standard output */
-    bool captured;           /* tests: nothing is written, both texts are kept */
-    bool failed;             /* standard output took no more: a full disk, say; sticky */
+    bool color;    /* on standard output */
+    bool captured; /* tests: nothing is written, both texts are kept */
+    bool failed;   /* standard output took no more: a full disk, say; sticky */
 };
 
 void console_init(struct console *);

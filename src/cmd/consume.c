@@ -11,8 +11,8 @@
 
 const struct command_flag consume_flag_keys = {'k', "keys", NULL,
                                                "each key and a tab before its value"};
-const struct command_flag consume_flag_headers = {
-    'H', "headers", NULL, "headers as name=value,... and a tab first"};
+const struct command_flag consume_flag_headers = {'H', "headers", NULL,
+                                                  "headers as name=value,... and a tab first"};
 const struct command_flag consume_flag_partitions = {'p', "partitions", "N,N...",
                                                      "only these (all)"};
 const struct command_flag consume_flag_offset = {
@@ -126,10 +126,9 @@ static bool choose_partitions(struct consume *c, int32_t count)
         for (int32_t i = 0; i < c->partition_count; i++)
             taken |= c->partitions[i].index == index;
         if (end == rest || (*end != '\0' && *end != ',') || index < 0 || index >= count || taken) {
-            console_error(c->call->console,
-                          "-p %s: %s has the partitions 0 to %d; each may be named once",
-                          call_value(c->call, &consume_flag_partitions, ""), topic_name(c),
-                          count - 1);
+            console_error(
+                c->call->console, "-p %s: %s has the partitions 0 to %d; each may be named once",
+                call_value(c->call, &consume_flag_partitions, ""), topic_name(c), count - 1);
             return false;
         }
         c->partitions[c->partition_count++].index = (int32_t)index;

@@ -11,9 +11,9 @@
 
 const struct command_flag dump_flag_batches = {'B', "batches", NULL,
                                                "only the batches, not their records"};
-const struct command_flag dump_flag_topic = {
-    't', "topic", "TOPIC", "read records as those of this (internal) topic;\n"
-                           "by the name of the file's folder otherwise"};
+const struct command_flag dump_flag_topic = {'t', "topic", "TOPIC",
+                                             "read records as those of this (internal) topic;\n"
+                                             "by the name of the file's folder otherwise"};
 const struct command_flag dump_flag_format = {0, "format", "FORMAT",
                                               "text, or json: an object a line (text)"};
 
@@ -90,11 +90,9 @@ static void print_head(struct dump *dump, const struct kind *kind)
     if (dump->json) {
         text_printf(&head, "{\"_command\":\"log dump\",\"_version\":1,\"file\":");
         text_add_json_string(&head, slice_of_text(dump->path));
-        text_printf(&head, ",\"kind\":\"%s\",\"size\":%lld}\n", kind->name,
-                    (long long)dump->size);
+        text_printf(&head, ",\"kind\":\"%s\",\"size\":%lld}\n", kind->name, (long long)dump->size);
     } else {
-        text_printf(&head, "%s: %s, %lld bytes\n", dump->path, kind->name,
-                    (long long)dump->size);
+        text_printf(&head, "%s: %s, %lld bytes\n", dump->path, kind->name, (long long)dump->size);
     }
     console_add(dump->console, text_slice(&head));
     text_fini(&head);

@@ -108,13 +108,12 @@ void dump_txn_index(struct dump *dump)
 static void print_producer(struct dump *dump, const uint8_t *entry)
 {
     console_printf(dump->console,
-                   dump->json
-                       ? "{\"producer_id\":%lld,\"producer_epoch\":%d,\"last_sequence\":%d,"
-                         "\"last_offset\":%lld,\"offset_delta\":%d,\"timestamp\":%lld,"
-                         "\"coordinator_epoch\":%d,\"current_txn_first_offset\":%lld}\n"
-                       : "producer=%lld epoch=%d last_sequence=%d last_offset=%lld "
-                         "offset_delta=%d timestamp=%lld coordinator_epoch=%d "
-                         "current_txn_first_offset=%lld\n",
+                   dump->json ? "{\"producer_id\":%lld,\"producer_epoch\":%d,\"last_sequence\":%d,"
+                                "\"last_offset\":%lld,\"offset_delta\":%d,\"timestamp\":%lld,"
+                                "\"coordinator_epoch\":%d,\"current_txn_first_offset\":%lld}\n"
+                              : "producer=%lld epoch=%d last_sequence=%d last_offset=%lld "
+                                "offset_delta=%d timestamp=%lld coordinator_epoch=%d "
+                                "current_txn_first_offset=%lld\n",
                    (long long)load_i64(entry), load_i16(entry + 8), load_i32(entry + 10),
                    (long long)load_i64(entry + 14), load_i32(entry + 22),
                    (long long)load_i64(entry + 26), load_i32(entry + 34),

@@ -89,8 +89,8 @@ static bool type_framed(const char *family, struct slice value, struct typed *re
     }
     struct wire_record_name name = {
         .family = family, .kind = WIRE_RECORD, .number = (int16_t)numbers[1]};
-    *ret_typed = (struct typed){
-        .message = wire_record(&name), .version = (int)numbers[2], .bytes = value};
+    *ret_typed =
+        (struct typed){.message = wire_record(&name), .version = (int)numbers[2], .bytes = value};
     return numbers[0] == FRAME_VERSION && ret_typed->message != NULL;
 }
 
@@ -132,8 +132,8 @@ static bool add_message(const char *name, const struct typed *typed, struct text
         return false;
     arena_init(&arena, MESSAGE_LIMIT);
     void *data = arena_take(&arena, typed->message->type->size);
-    bool ok = data != NULL && wire_decode(typed->message, typed->version, typed->bytes, &arena,
-                                          data, &decoded);
+    bool ok = data != NULL &&
+              wire_decode(typed->message, typed->version, typed->bytes, &arena, data, &decoded);
     if (ok) {
         text_printf(out, "\"%s\":{\"type\":\"%s\",\"version\":%d,\"data\":", name,
                     typed->type != NULL ? typed->type : typed->message->name, typed->version);
@@ -145,8 +145,8 @@ static bool add_message(const char *name, const struct typed *typed, struct text
 }
 
 /* Decoded where `known`, as it is otherwise; told where it should have been decodable. */
-static bool add_decoded(struct dump *dump, const struct dump_record *where,
-                        const struct part *part, struct text *out)
+static bool add_decoded(struct dump *dump, const struct dump_record *where, const struct part *part,
+                        struct text *out)
 {
     if (slice_is_null(part->raw)) {
         text_printf(out, "\"%s\":null", part->name);

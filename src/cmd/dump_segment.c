@@ -114,9 +114,8 @@ static void add_text_line(struct segment *s, bool crc_ok)
     text_printf(&s->line,
                 "position=%lld offsets=%lld..%lld records=%d size=%d epoch=%d codec=%s %s=%lld "
                 "crc=%s",
-                (long long)s->position, (long long)h->base_offset,
-                (long long)batch_last_offset(h), h->record_count, h->size,
-                h->partition_leader_epoch, codec_text(h),
+                (long long)s->position, (long long)h->base_offset, (long long)batch_last_offset(h),
+                h->record_count, h->size, h->partition_leader_epoch, codec_text(h),
                 batch_timestamp_type(h) == TIMESTAMP_LOG_APPEND_TIME ? "appended" : "created",
                 (long long)h->max_timestamp, crc_ok ? "ok" : "WRONG");
     if (batch_has_producer_id(h))
@@ -139,9 +138,8 @@ static void add_json_line(struct segment *s, bool crc_ok)
                 "{\"position\":%lld,\"base_offset\":%lld,\"last_offset\":%lld,\"records\":%d,"
                 "\"size\":%d,\"partition_leader_epoch\":%d,\"codec\":\"%s\","
                 "\"timestamp_type\":\"%s\",\"base_timestamp\":%lld,\"max_timestamp\":%lld,",
-                (long long)s->position, (long long)h->base_offset,
-                (long long)batch_last_offset(h), h->record_count, h->size,
-                h->partition_leader_epoch, codec_text(h),
+                (long long)s->position, (long long)h->base_offset, (long long)batch_last_offset(h),
+                h->record_count, h->size, h->partition_leader_epoch, codec_text(h),
                 batch_timestamp_type(h) == TIMESTAMP_LOG_APPEND_TIME ? "LogAppendTime"
                                                                      : "CreateTime",
                 (long long)h->base_timestamp, (long long)h->max_timestamp);
@@ -164,8 +162,7 @@ static void print_batch(struct segment *s)
         add_text_line(s, crc_ok);
     console_add(s->dump->console, text_slice(&s->line));
     if (!crc_ok)
-        dump_fault(s->dump, "position %lld: the checksum does not match",
-                   (long long)s->position);
+        dump_fault(s->dump, "position %lld: the checksum does not match", (long long)s->position);
 }
 
 static void print_records(struct segment *s)

@@ -7,18 +7,18 @@
 
 #include <math.h>
 
-const struct command_flag explain_flag_scope = {
-    's', "scope", "SCOPE", "only keys of broker, topic, group or ottla"};
+const struct command_flag explain_flag_scope = {'s', "scope", "SCOPE",
+                                                "only keys of broker, topic, group or ottla"};
 const struct command_flag explain_flag_format = {
     0, "format", "FORMAT", "text, json, awk (bare lines), or markdown (the page of the docs)"};
 
 static const char *const scope_names[] = {"broker", "topic", "group", "ottla"};
-static const char *const type_names[] = {"",     "boolean", "text",  "int",  "short",
+static const char *const type_names[] = {"",     "boolean", "text", "int",   "short",
                                          "long", "double",  "list", "class", "password"};
 
 static const struct listing_column columns[] = {
-    {"KEY", LISTING_TEXT},     {"SCOPE", LISTING_TEXT},  {"TYPE", LISTING_TEXT},
-    {"DEFAULT", LISTING_TEXT}, {"VALUES", LISTING_TEXT}, {"CHANGE", LISTING_TEXT},
+    {"KEY", LISTING_TEXT},     {"SCOPE", LISTING_TEXT},   {"TYPE", LISTING_TEXT},
+    {"DEFAULT", LISTING_TEXT}, {"VALUES", LISTING_TEXT},  {"CHANGE", LISTING_TEXT},
     {"EFFECT", LISTING_TEXT},  {"MEANING", LISTING_TEXT},
 };
 
@@ -114,13 +114,12 @@ static void print_text(struct explain *e, const struct config_row *row)
     const char *values = values_of(e, row);
     const char *fallback = default_of(row);
     console_printf(console, "%s%s%s  (%s, %s)\n", console->color ? "\033[1m" : "", row->name,
-                   console->color ? "\033[0m" : "", scope_names[row->scope],
-                   type_names[row->type]);
+                   console->color ? "\033[0m" : "", scope_names[row->scope], type_names[row->type]);
     console_printf(console, "  %s\n", row->doc);
     console_printf(console, "  default %s%s%s; changed %s; effect: %s\n",
-                   fallback == NULL         ? "null"
+                   fallback == NULL      ? "null"
                    : fallback[0] == '\0' ? "empty"
-                                            : fallback,
+                                         : fallback,
                    values != NULL ? "; " : "", values != NULL ? values : "", change_of(row),
                    effect_of(row));
     for (size_t i = 0; i < CONFIG_SYNONYMS_MAX && row->synonyms[i] != NULL; i++)

@@ -161,8 +161,7 @@ static void apply_step(const struct format_step *step, const struct format_recor
     }
 }
 
-void format_apply(const struct format *format, const struct format_record *record,
-                  struct text *out)
+void format_apply(const struct format *format, const struct format_record *record, struct text *out)
 {
     if (format->json)
         format_json(record, format->lines, out);

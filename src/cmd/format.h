@@ -30,9 +30,9 @@ struct format_record {
     int32_t header_count;
     int32_t partition;
     int64_t offset;
-    int64_t timestamp_ms;   /* -1: none */
+    int64_t timestamp_ms; /* -1: none */
     bool log_append_time;
-    int64_t number;         /* of the record, from 1 */
+    int64_t number; /* of the record, from 1 */
     int64_t log_start_offset;
     int64_t high_watermark;
 };

@@ -19,10 +19,10 @@ enum format_form {
 };
 
 struct format_step {
-    char verb;          /* 0: literal text */
-    uint8_t form;       /* enum format_form */
+    char verb;    /* 0: literal text */
+    uint8_t form; /* enum format_form */
     uint8_t width;
-    struct slice text;  /* literal, or strftime's pattern */
+    struct slice text;         /* literal, or strftime's pattern */
     struct format_step *inner; /* %h{...} */
     size_t inner_count;
 };

@@ -3,9 +3,9 @@
 #include "cmd/format_int.h"
 
 struct layout {
-    const char *line;   /* between members */
+    const char *line; /* between members */
     const char *indent;
-    const char *space;  /* after a colon */
+    const char *space; /* after a colon */
 };
 
 /* Well-formed UTF-8, without overlong forms and surrogates. */

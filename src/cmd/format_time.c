@@ -6,8 +6,8 @@
 
 struct date {
     int64_t year;
-    int month; /* 1 .. 12 */
-    int day;   /* 1 .. 31 */
+    int month;       /* 1 .. 12 */
+    int day;         /* 1 .. 31 */
     int day_of_year; /* 1 .. 366 */
     int hour;
     int minute;

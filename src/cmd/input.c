@@ -58,10 +58,10 @@ static bool find_form(struct slice name, bool is_text, struct input_step *step)
         enum format_form form;
         uint8_t width;
     } forms[] = {
-        {"hex", true, FORM_HEX, 0},         {"base64", true, FORM_BASE64, 0},
-        {"ascii", false, FORM_PLAIN, 0},    {"big64", false, FORM_BIG, 8},
-        {"big32", false, FORM_BIG, 4},      {"big16", false, FORM_BIG, 2},
-        {"big8", false, FORM_BIG, 1},       {"byte", false, FORM_BIG, 1},
+        {"hex", true, FORM_HEX, 0},          {"base64", true, FORM_BASE64, 0},
+        {"ascii", false, FORM_PLAIN, 0},     {"big64", false, FORM_BIG, 8},
+        {"big32", false, FORM_BIG, 4},       {"big16", false, FORM_BIG, 2},
+        {"big8", false, FORM_BIG, 1},        {"byte", false, FORM_BIG, 1},
         {"little64", false, FORM_LITTLE, 8}, {"little32", false, FORM_LITTLE, 4},
         {"little16", false, FORM_LITTLE, 2}, {"little8", false, FORM_LITTLE, 1},
     };
@@ -80,7 +80,7 @@ static bool compile_verb(struct compiler *c)
     struct input_step step = {.verb = *c->at};
     if (step.verb == '\0')
         return fail(c, "no verb stands after the last %");
-    if ( strchr("kvKVp", step.verb) == NULL) {
+    if (strchr("kvKVp", step.verb) == NULL) {
         text_printf(c->error, "%%%c cannot be read; %%k %%v %%K %%V and %%p can", step.verb);
         return false;
     }
@@ -396,8 +396,7 @@ enum input_outcome input_end(const struct input *input, struct text *error)
 enum input_outcome input_next(struct input *input, struct input_record *ret_record,
                               struct text *error)
 {
-    struct reading r = {
-        .input = input, .record = ret_record, .error = error, .sizes = {-1, -1}};
+    struct reading r = {.input = input, .record = ret_record, .error = error, .sizes = {-1, -1}};
     *ret_record = (struct input_record){.partition = -1, .timestamp_ms = -1};
     input->number++;
     if (input->json)

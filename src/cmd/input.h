@@ -29,10 +29,10 @@ struct input {
     struct input_step *steps;
     size_t step_count;
     bool json;
-    int64_t number;     /* of the record being read, from 1 */
+    int64_t number;        /* of the record being read, from 1 */
     struct text fields[2]; /* key, value as read */
     struct text decoded[2];
-    char *line;         /* getdelim's */
+    char *line; /* getdelim's */
     size_t line_capacity;
     struct arena arena; /* steps; and a JSON record's */
     struct arena record_arena;

@@ -65,8 +65,8 @@ static bool take_bytes(struct input *input, const json_t *object, const char *na
     if (json_is_string(coded)) {
         struct text decoded;
         text_init(&decoded, (size_t)1 << 30);
-        bool ok = input_decode_base64(
-            slice_of(json_string_value(coded), json_string_length(coded)), &decoded);
+        bool ok = input_decode_base64(slice_of(json_string_value(coded), json_string_length(coded)),
+                                      &decoded);
         *ret_bytes = arena_copy(&input->record_arena, text_slice(&decoded));
         text_fini(&decoded);
         return ok;
@@ -91,8 +91,7 @@ static bool take_headers(struct input *input, const json_t *object, struct input
         return false;
     for (size_t i = 0; i < count; i++) {
         const json_t *header = json_array_get(headers, i);
-        if (!json_is_object(header) ||
-            !take_bytes(input, header, "key", &record->headers[i].key) ||
+        if (!json_is_object(header) || !take_bytes(input, header, "key", &record->headers[i].key) ||
             !take_bytes(input, header, "value", &record->headers[i].value))
             return false;
     }
@@ -133,8 +132,7 @@ enum input_outcome input_next_json(struct input *input, struct input_record *ret
         return input_end(input, error);
     (void)ungetc(c, input->file);
     arena_reset(&input->record_arena);
-    json_t *object =
-        json_loadf(input->file, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &problem);
+    json_t *object = json_loadf(input->file, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &problem);
     if (object == NULL) {
         text_printf(error, "record %lld: %s (line %d of it)", (long long)input->number,
                     problem.text, problem.line);

@@ -253,8 +253,9 @@ bool offset_range_parse(const char *text, int64_t now_ms, struct offset_range *r
     if (ok)
         *ret_range = range;
     else
-        text_printf(error, "%s is no offset: try start, end, 42, -10, +5, 10:20, :end, @-1h or "
-                           "@2026-02-14:1h",
+        text_printf(error,
+                    "%s is no offset: try start, end, 42, -10, +5, 10:20, :end, @-1h or "
+                    "@2026-02-14:1h",
                     text);
     return ok;
 }

@@ -40,7 +40,7 @@ MUST_USE bool offset_range_parse(const char *text, int64_t now_ms, struct offset
 struct offset_bounds {
     int64_t low;
     int64_t high;
-    int64_t from_time;  /* offset of an OFFSET_AT_TIME point; -1: none that late */
+    int64_t from_time; /* offset of an OFFSET_AT_TIME point; -1: none that late */
     int64_t until_time;
 };
 /* *ret_until is INT64_MAX where it is open. */

@@ -315,8 +315,8 @@ bool call_pairs_check(const struct command_call *call, const struct command_flag
         const char *equals = strchr(pair, '=');
         if (equals != NULL && equals != pair)
             continue;
-        console_error(call->console, "--%s %s: must be key=value. See ottla %s --help.",
-                      flag->name, pair, call->command->name);
+        console_error(call->console, "--%s %s: must be key=value. See ottla %s --help.", flag->name,
+                      pair, call->command->name);
         return false;
     }
     return true;

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 const struct command_flag produce_flag_key = {'k', "key", "KEY", "the key of every record"};
-const struct command_flag produce_flag_header = {
-    'H', "header", "NAME=VALUE", "a header of every record; may be repeated"};
+const struct command_flag produce_flag_header = {'H', "header", "NAME=VALUE",
+                                                 "a header of every record; may be repeated"};
 const struct command_flag produce_flag_partition = {
     'p', "partition", "N", "send to this partition (as the key's hash says)"};
 const struct command_flag produce_flag_format = {
@@ -18,8 +18,8 @@ const struct command_flag produce_flag_format = {
     "how records stand in the input ('%v\\n', one value a line):\n"
     "%k key, %v value, %K %V their sizes, %p partition;\n"
     "or json, as consume -f json writes it"};
-const struct command_flag produce_flag_codec = {
-    'z', "codec", "CODEC", "none, gzip, snappy, lz4 or zstd (none)"};
+const struct command_flag produce_flag_codec = {'z', "codec", "CODEC",
+                                                "none, gzip, snappy, lz4 or zstd (none)"};
 const struct command_flag produce_flag_tombstone = {
     'Z', "tombstone", NULL, "an empty value becomes null, which deletes the key"};
 const struct command_flag produce_flag_acks = {
@@ -144,8 +144,7 @@ static size_t fill_fields(struct produce *p, const struct input_record *record)
     bool tombstone = p->tombstones && record->value.size == 0;
     int32_t partition = record->partition >= 0 ? record->partition : (int32_t)p->partition;
     p->fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = p->topic};
-    p->fields[count++] =
-        (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition};
+    p->fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition};
     p->fields[count++] =
         (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY};
     if (record->timestamp_ms >= 0)
@@ -225,8 +224,7 @@ static bool set_checked(struct produce *p, rd_kafka_conf_t *conf, const char *ke
 {
     char error[256];
     const char *value = call_value(p->call, flag, NULL);
-    if (value == NULL ||
-        p->rk.conf_set(conf, key, value, error, sizeof error) == RD_KAFKA_CONF_OK)
+    if (value == NULL || p->rk.conf_set(conf, key, value, error, sizeof error) == RD_KAFKA_CONF_OK)
         return true;
     console_error(p->call->console, "--%s %s: %s", flag->name, value, error);
     return false;
@@ -303,8 +301,7 @@ static enum exit_code send_all(struct produce *p)
 
 static enum exit_code read_arguments(struct produce *p, struct arena *arena)
 {
-    struct call_number partition = {&produce_flag_partition, 0, INT32_MAX,
-                                    RD_KAFKA_PARTITION_UA};
+    struct call_number partition = {&produce_flag_partition, 0, INT32_MAX, RD_KAFKA_PARTITION_UA};
     const char *format = call_value(p->call, &produce_flag_format, "%v\\n");
     struct text error;
     text_init(&error, 4096);

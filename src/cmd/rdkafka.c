@@ -8,8 +8,8 @@
 
 #define LIBRARY "librdkafka.so.1"
 
-const struct command_flag flag_property = {
-    'X', "property", "KEY=VALUE", "a property of librdkafka; may be repeated"};
+const struct command_flag flag_property = {'X', "property", "KEY=VALUE",
+                                           "a property of librdkafka; may be repeated"};
 
 static bool take(void *library, const char *name, void *ret_function)
 {
@@ -22,8 +22,9 @@ bool rdkafka_load(struct rdkafka *rk, struct console *console)
 {
     *rk = (struct rdkafka){.library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL)};
     if (rk->library == NULL) {
-        console_error(console, "records are sent and read through librdkafka, which cannot be "
-                               "loaded: %s. On Debian: apt install librdkafka1",
+        console_error(console,
+                      "records are sent and read through librdkafka, which cannot be "
+                      "loaded: %s. On Debian: apt install librdkafka1",
                       dlerror());
         return false;
     }

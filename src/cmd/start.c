@@ -14,12 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const struct command_flag start_flag_config = {
-    'c', "config", "FILE", "read this server.properties"};
-const struct command_flag start_flag_set = {
-    0, "set", "KEY=VALUE", "a setting over the file's; may be repeated"};
-const struct command_flag start_flag_shards = {
-    0, "shards", "N", "threads that serve connections and partitions (1)"};
+const struct command_flag start_flag_config = {'c', "config", "FILE",
+                                               "read this server.properties"};
+const struct command_flag start_flag_set = {0, "set", "KEY=VALUE",
+                                            "a setting over the file's; may be repeated"};
+const struct command_flag start_flag_shards = {0, "shards", "N",
+                                               "threads that serve connections and partitions (1)"};
 const struct command_flag start_flag_check = {0, "check", NULL,
                                               "check the configuration, and do not start"};
 
@@ -101,8 +101,7 @@ static struct node_config *load(struct start *start)
     bool ok = node_config_load(&input, &config, &start->notes);
     /* One line a note already. */
     if (start->notes.size > 0)
-        console_note(start->call->console, "%.*s", (int)start->notes.size - 1,
-                     start->notes.data);
+        console_note(start->call->console, "%.*s", (int)start->notes.size - 1, start->notes.data);
     return ok ? config : NULL;
 }
 

@@ -69,8 +69,8 @@ static bool read_configs(struct admin *admin, struct create_topics_request_topic
         return false;
     while (call_value_at(call, &topic_flag_config, count) != NULL)
         count++;
-    topic->configs = ARENA_ARRAY(&admin->arena, struct create_topics_request_topics_configs,
-                                 (size_t)count + 1);
+    topic->configs =
+        ARENA_ARRAY(&admin->arena, struct create_topics_request_topics_configs, (size_t)count + 1);
     topic->configs_count = count;
     for (int i = 0; i < count && topic->configs != NULL; i++) {
         const char *pair = call_value_at(call, &topic_flag_config, i);
@@ -176,9 +176,9 @@ static enum exit_code ask_first(const struct command_call *call)
         console_error(call->console, "nobody can be asked here; --yes deletes without asking");
         return EXIT_CODE_USAGE;
     }
-    console_note(call->console, "%s%s and all records in %s will be gone. Type yes to go on:",
-                 call->arguments[0], call->argument_count > 1 ? ", ..." : "",
-                 call->argument_count > 1 ? "them" : "it");
+    console_note(call->console,
+                 "%s%s and all records in %s will be gone. Type yes to go on:", call->arguments[0],
+                 call->argument_count > 1 ? ", ..." : "", call->argument_count > 1 ? "them" : "it");
     if (fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0)
         return EXIT_CODE_OK;
     console_note(call->console, "Nothing was deleted.");

@@ -19,19 +19,16 @@
 #define OFFSET_ATTEMPTS 6
 #define OFFSET_PAUSE_MS 100
 
-const struct command_flag topic_flag_section = {
-    's', "section", "NAMES", "only these of summary,configs,partitions"};
-const struct command_flag topic_flag_all = {
-    'a', "all", NULL, "configurations at their defaults too"};
+const struct command_flag topic_flag_section = {'s', "section", "NAMES",
+                                                "only these of summary,configs,partitions"};
+const struct command_flag topic_flag_all = {'a', "all", NULL,
+                                            "configurations at their defaults too"};
 
 enum section { SECTION_SUMMARY = 1, SECTION_CONFIGS = 2, SECTION_PARTITIONS = 4 };
 
 static const struct listing_column summary_columns[] = {
-    {"NAME", LISTING_TEXT},
-    {"ID", LISTING_TEXT},
-    {"INTERNAL", LISTING_BOOLEAN},
-    {"PARTITIONS", LISTING_NUMBER},
-    {"REPLICAS", LISTING_NUMBER},
+    {"NAME", LISTING_TEXT},         {"ID", LISTING_TEXT},         {"INTERNAL", LISTING_BOOLEAN},
+    {"PARTITIONS", LISTING_NUMBER}, {"REPLICAS", LISTING_NUMBER},
 };
 static const struct listing_column config_columns[] = {
     {"KEY", LISTING_TEXT},
@@ -39,8 +36,8 @@ static const struct listing_column config_columns[] = {
     {"SOURCE", LISTING_TEXT},
 };
 static const struct listing_column partition_columns[] = {
-    {"PARTITION", LISTING_NUMBER},   {"LEADER", LISTING_NUMBER}, {"EPOCH", LISTING_NUMBER},
-    {"REPLICAS", LISTING_NUMBERS},   {"IN-SYNC", LISTING_NUMBERS}, {"START-OFFSET", LISTING_NUMBER},
+    {"PARTITION", LISTING_NUMBER},  {"LEADER", LISTING_NUMBER},   {"EPOCH", LISTING_NUMBER},
+    {"REPLICAS", LISTING_NUMBERS},  {"IN-SYNC", LISTING_NUMBERS}, {"START-OFFSET", LISTING_NUMBER},
     {"END-OFFSET", LISTING_NUMBER},
 };
 
@@ -51,7 +48,7 @@ struct describe {
     const struct metadata_response_topics *topic;
     int64_t *starts; /* by partition index's place in the topic; -1: unknown */
     int64_t *ends;
-    struct text json; /* the topics so far */
+    struct text json;   /* the topics so far */
     bool may_ask_again; /* a leader that does not know yet that it leads is asked again */
     bool must_ask_again;
     unsigned sections;
@@ -90,8 +87,8 @@ static const struct metadata_response_brokers *broker_of(const struct metadata_r
     return NULL;
 }
 
-static void keep_offset(struct describe *d,
-                        const struct list_offsets_response_topics_partitions *p, int64_t *offsets)
+static void keep_offset(struct describe *d, const struct list_offsets_response_topics_partitions *p,
+                        int64_t *offsets)
 {
     if (d->may_ask_again && err_is_known(p->error_code) &&
         err_is_retriable((enum err)p->error_code)) {
@@ -177,8 +174,8 @@ static void ask_leader(struct describe *d, int32_t node_id)
     bool v6 = memchr(broker->host.data, ':', broker->host.size) != NULL;
     const char *address = arena_printf(&admin->arena, v6 ? "[%.*s]:%d" : "%.*s:%d",
                                        SLICE_ARG(broker->host), broker->port);
-    bool ok = client_open(&leader, address, admin->timeout_ms) &&
-              ask_until_known(d, &leader, node_id);
+    bool ok =
+        client_open(&leader, address, admin->timeout_ms) && ask_until_known(d, &leader, node_id);
     if (!ok) {
         console_error(admin->call->console, "offsets of broker %d: %s", node_id,
                       leader.error.size > 0 ? leader.error.data : "out of memory");
@@ -260,8 +257,8 @@ static void list_configs(struct describe *d, const struct describe_configs_respo
         if (config->config_source == SOURCE_DEFAULT && !all)
             continue;
         listing_add(listing, admin_text(d->admin, config->name));
-        listing_add(listing, slice_is_null(config->value) ? NULL
-                                                          : admin_text(d->admin, config->value));
+        listing_add(listing,
+                    slice_is_null(config->value) ? NULL : admin_text(d->admin, config->value));
         listing_add(listing, source_name(config->config_source));
     }
 }
@@ -284,10 +281,8 @@ static void describe_configs(struct describe *d)
     resource.configuration_keys_count = -1;
     ask.resources = &resource;
     ask.resources_count = 1;
-    struct client_request request = {.api_key = API_DESCRIBE_CONFIGS,
-                                     .version = -1,
-                                     .message = &ask,
-                                     .arena = &d->admin->arena};
+    struct client_request request = {
+        .api_key = API_DESCRIBE_CONFIGS, .version = -1, .message = &ask, .arena = &d->admin->arena};
     if (!client_send(&d->admin->client, &request, &answer)) {
         admin_report_client(d->admin);
         return;
@@ -296,10 +291,10 @@ static void describe_configs(struct describe *d)
     for (int32_t i = 0; i < answer.results_count; i++) {
         struct describe_configs_response_results *result = &answer.results[i];
         if (result->error_code != ERR_NONE) {
-            admin_report(d->admin, &(struct admin_fault){
-                                       .what = admin_text(d->admin, result->resource_name),
-                                       .code = result->error_code,
-                                       .message = result->error_message});
+            admin_report(d->admin,
+                         &(struct admin_fault){.what = admin_text(d->admin, result->resource_name),
+                                               .code = result->error_code,
+                                               .message = result->error_message});
             continue;
         }
         if (result->configs_count > 0)
@@ -343,17 +338,16 @@ static int compare_partitions(const void *a, const void *b)
 {
     const struct metadata_response_topics_partitions *left = a;
     const struct metadata_response_topics_partitions *right = b;
-    return left->partition_index < right->partition_index ? -1
-                                                           : left->partition_index >
-                                                                 right->partition_index;
+    return left->partition_index < right->partition_index
+               ? -1
+               : left->partition_index > right->partition_index;
 }
 
 static void describe_topic(struct describe *d)
 {
     const char *name = admin_text(d->admin, d->topic->name);
     if (d->topic->error_code != ERR_NONE) {
-        admin_report(d->admin,
-                     &(struct admin_fault){.what = name, .code = d->topic->error_code});
+        admin_report(d->admin, &(struct admin_fault){.what = name, .code = d->topic->error_code});
         return;
     }
     if (d->topic->partitions_count > 0)
@@ -391,8 +385,8 @@ enum exit_code topic_describe(const struct command_call *call)
         return EXIT_CODE_USAGE;
     enum exit_code code = admin_open(&admin, call);
     if (code == EXIT_CODE_OK)
-        d.metadata = keep_metadata(
-            &admin, admin_metadata(&admin, call->arguments, call->argument_count));
+        d.metadata =
+            keep_metadata(&admin, admin_metadata(&admin, call->arguments, call->argument_count));
     if (d.metadata != NULL) {
         text_init(&d.json, (size_t)1 << 30);
         for (int32_t i = 0; i < d.metadata->topics_count; i++) {

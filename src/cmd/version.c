@@ -29,7 +29,7 @@ enum exit_code version_run(const struct command_call *call)
                        "\"kafka\":\"%s\"}\n",
                        version_text(), KAFKA_VERSION);
     else
-        console_printf(call->console, "ottla %s, compatible with Apache Kafka %s\n",
-                       version_text(), KAFKA_VERSION);
+        console_printf(call->console, "ottla %s, compatible with Apache Kafka %s\n", version_text(),
+                       KAFKA_VERSION);
     return EXIT_CODE_OK;
 }

@@ -24,8 +24,8 @@ static size_t distance(struct slice a, struct slice b)
         for (size_t j = 1; j <= b.size; j++) {
             bool same = a.data[i - 1] == b.data[j - 1];
             now[j] = min3(above[j] + 1, now[j - 1] + 1, above[j - 1] + !same);
-            bool swapped = i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] &&
-                           a.data[i - 2] == b.data[j - 1];
+            bool swapped =
+                i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1];
             if (swapped)
                 now[j] = MIN_OF(now[j], two_above[j - 2] + 1);
         }

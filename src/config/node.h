@@ -44,8 +44,8 @@ struct node_setting {
 };
 
 struct node_config {
-    struct arena arena; /* owns every text below */
-    const char *file;   /* NULL: none */
+    struct arena arena;                  /* owns every text below */
+    const char *file;                    /* NULL: none */
     const struct node_setting *settings; /* sorted by name, one a name */
     size_t setting_count;
 
@@ -123,13 +123,13 @@ struct node_config {
     bool static_voters;
 
     /* ---- our own ---- */
-    int32_t shards;                /* ottla.shards */
-    int32_t workers;               /* ottla.workers */
-    const char *metrics_host;      /* ottla.metrics.listener; NULL: none */
+    int32_t shards;           /* ottla.shards */
+    int32_t workers;          /* ottla.workers */
+    const char *metrics_host; /* ottla.metrics.listener; NULL: none */
     uint16_t metrics_port;
-    int64_t memory_request_bytes;  /* ottla.memory.request.bytes: request bytes held in all */
-    int32_t frame_timeout_ms;      /* ottla.frame.timeout.ms: first to last byte of a request */
-    const char *log_level;         /* ottla.log.level: debug, info, warn, error */
+    int64_t memory_request_bytes; /* ottla.memory.request.bytes: request bytes held in all */
+    int32_t frame_timeout_ms;     /* ottla.frame.timeout.ms: first to last byte of a request */
+    const char *log_level;        /* ottla.log.level: debug, info, warn, error */
 };
 
 struct node_config_input {
@@ -137,8 +137,8 @@ struct node_config_input {
     struct slice file_text;      /* its bytes */
     const char *const *settings; /* "key=value" of --set, later ones win */
     size_t setting_count;
-    const char *default_dir;     /* log.dirs where none is configured */
-    const char *host_name;       /* of this machine: advertised for listeners on every address */
+    const char *default_dir; /* log.dirs where none is configured */
+    const char *host_name;   /* of this machine: advertised for listeners on every address */
 };
 
 /* true: *ret_config is the caller's (node_config_free); *notes may hold warnings, a line each.

@@ -11,8 +11,10 @@ struct field {
 };
 
 #define FIELD(member, key_name) \
-    {.key = (key_name), .offset = offsetof(struct node_config, member), \
-     .size = sizeof(((struct node_config *)0)->member)}
+    { \
+        .key = (key_name), .offset = offsetof(struct node_config, member), \
+        .size = sizeof(((struct node_config *)0)->member) \
+    }
 
 static const struct field fields[] = {
     FIELD(rack, "broker.rack"),
@@ -134,8 +136,7 @@ static void load_field(struct node_loader *loader, const struct field *field)
     const struct node_setting *setting = node_setting_find(loader->config, field->key);
     struct config_value value = config_value_default(row);
     struct config_value given;
-    if (setting != NULL &&
-        config_value_parse(row, slice_of_text(setting->value), &given, NULL))
+    if (setting != NULL && config_value_parse(row, slice_of_text(setting->value), &given, NULL))
         value = given;
     store_value(loader, field, row, &value);
 }
@@ -197,8 +198,7 @@ static void check_together(struct node_loader *loader)
     }
     if (number_of(loader, "log.cleaner.min.compaction.lag.ms") >
         number_of(loader, "log.cleaner.max.compaction.lag.ms"))
-        node_loader_error(loader,
-                          node_setting_find(config, "log.cleaner.min.compaction.lag.ms"),
+        node_loader_error(loader, node_setting_find(config, "log.cleaner.min.compaction.lag.ms"),
                           "log.cleaner.min.compaction.lag.ms is greater than "
                           "log.cleaner.max.compaction.lag.ms");
 }
@@ -209,8 +209,7 @@ void node_load_fields(struct node_loader *loader)
         load_field(loader, &fields[i]);
     int64_t factor = number_of(loader, "default.replication.factor");
     if (factor < 1 || factor > INT16_MAX)
-        node_loader_error(loader,
-                          node_setting_find(loader->config, "default.replication.factor"),
+        node_loader_error(loader, node_setting_find(loader->config, "default.replication.factor"),
                           "default.replication.factor must be at least 1");
     loader->config->default_replication_factor = (int16_t)factor;
     check_together(loader);

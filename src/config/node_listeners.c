@@ -141,7 +141,8 @@ static bool parse_listener(struct node_loader *loader, const char *key, struct s
     }
     int protocol = mapped_protocol(loader, name);
     if (protocol == PROTOCOL_UNKNOWN) {
-        node_loader_error(loader, setting, "%s: No security protocol defined for listener %.*s; "
+        node_loader_error(loader, setting,
+                          "%s: No security protocol defined for listener %.*s; "
                           "listener.security.protocol.map may name one",
                           key, SLICE_ARG(name));
         return false;

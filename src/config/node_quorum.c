@@ -71,8 +71,7 @@ static void add_dir(struct node_loader *loader, const struct node_setting *setti
         }
     }
     if (config->log_dir_count == NODE_LOG_DIRS_MAX) {
-        node_loader_error(loader, setting, "log.dirs: more than %d directories",
-                          NODE_LOG_DIRS_MAX);
+        node_loader_error(loader, setting, "log.dirs: more than %d directories", NODE_LOG_DIRS_MAX);
         return;
     }
     config->log_dirs[config->log_dir_count++] = node_loader_copy(loader, path);

@@ -4,7 +4,7 @@
 
 struct reader {
     struct slice rest;
-    int line;       /* of the next natural line */
+    int line;           /* of the next natural line */
     struct text joined; /* one logical line, continuations joined, escapes as written */
     struct text key;
     struct text value;
@@ -23,8 +23,8 @@ static struct slice take_line(struct reader *r)
     while (size < r->rest.size && r->rest.data[size] != '\n' && r->rest.data[size] != '\r')
         size++;
     struct slice line = slice_first(r->rest, size);
-    bool crlf = size + 1 < r->rest.size && r->rest.data[size] == '\r' &&
-                r->rest.data[size + 1] == '\n';
+    bool crlf =
+        size + 1 < r->rest.size && r->rest.data[size] == '\r' && r->rest.data[size + 1] == '\n';
     r->rest = slice_from(r->rest, size + (crlf ? 2 : 1));
     r->line++;
     return line;
@@ -117,9 +117,8 @@ static size_t unescape_unicode(struct slice s, struct text *out)
         add_utf8(out, (uint32_t)unit);
         return 4;
     }
-    int32_t low = s.size >= 10 && s.data[4] == '\\' && s.data[5] == 'u'
-                      ? unicode_unit(slice_from(s, 6))
-                      : -1;
+    int32_t low =
+        s.size >= 10 && s.data[4] == '\\' && s.data[5] == 'u' ? unicode_unit(slice_from(s, 6)) : -1;
     if (unit > 0xdbff || low < 0xdc00 || low > 0xdfff) {
         add_utf8(out, 0xfffd); /* half a pair: no character */
         return 4;

@@ -15,8 +15,8 @@ static const struct config_row *topic_row(struct slice name)
     return config_row_find(CONFIG_TOPIC, (const char *)name.data, name.size);
 }
 
-static struct slice layer_text(const struct node_config *config,
-                               const struct config_layers *layers, const char *name)
+static struct slice layer_text(const struct node_config *config, const struct config_layers *layers,
+                               const char *name)
 {
     struct slice key = slice_of_text(name);
     const struct config_pair *pair = config_pairs_find(layers->broker, key);
@@ -83,8 +83,10 @@ struct field {
 };
 
 #define FIELD(member, key_name) \
-    {.key = (key_name), .offset = offsetof(struct topic_config, member), \
-     .size = sizeof(((struct topic_config *)0)->member)}
+    { \
+        .key = (key_name), .offset = offsetof(struct topic_config, member), \
+        .size = sizeof(((struct topic_config *)0)->member) \
+    }
 
 static const struct field fields[] = {
     FIELD(compression_gzip_level, "compression.gzip.level"),

@@ -362,8 +362,8 @@ static bool check_offset_reset(const struct config_row *row, struct slice s, str
                     is_duration(slice_from(s, sizeof by - 1));
     if (duration || slice_is(s, "latest") || slice_is(s, "earliest"))
         return true;
-    return refuse(row, s,
-                  "Value must be one of: latest, earliest, or by_duration:PnDTnHnMn.nS", error);
+    return refuse(row, s, "Value must be one of: latest, earliest, or by_duration:PnDTnHnMn.nS",
+                  error);
 }
 
 static bool check_text(const struct config_row *row, struct slice text, struct text *error)
@@ -439,7 +439,6 @@ struct config_value config_value_default(const struct config_row *row)
     ALWAYS(ok, "the default of %s is not of its type", row->name);
     return value;
 }
-
 
 void config_value_print(const struct config_row *row, const struct config_value *value,
                         struct text *out)

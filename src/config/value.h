@@ -12,11 +12,11 @@
 /* DescribeConfigs' ConfigSource. */
 enum config_source {
     CONFIG_SOURCE_UNKNOWN = 0,
-    CONFIG_SOURCE_TOPIC = 1,           /* set on the topic */
-    CONFIG_SOURCE_BROKER = 2,          /* set on this broker while running */
-    CONFIG_SOURCE_DEFAULT_BROKER = 3,  /* set for all brokers while running */
-    CONFIG_SOURCE_STATIC_BROKER = 4,   /* the file or --set */
-    CONFIG_SOURCE_DEFAULT = 5,         /* the row's default */
+    CONFIG_SOURCE_TOPIC = 1,          /* set on the topic */
+    CONFIG_SOURCE_BROKER = 2,         /* set on this broker while running */
+    CONFIG_SOURCE_DEFAULT_BROKER = 3, /* set for all brokers while running */
+    CONFIG_SOURCE_STATIC_BROKER = 4,  /* the file or --set */
+    CONFIG_SOURCE_DEFAULT = 5,        /* the row's default */
 };
 
 struct config_value {

@@ -153,9 +153,9 @@ int log_dir_identify(struct log_dir *dir, const struct log_dir_identity *identit
     char id[UUID_TEXT_SIZE];
     char text[256];
     uuid_format(identity->directory_id, id);
-    int size = snprintf(text, sizeof text,
-                        "#\ncluster.id=%s\ndirectory.id=%s\nnode.id=%d\nversion=1\n",
-                        identity->cluster_id, id, identity->node_id);
+    int size =
+        snprintf(text, sizeof text, "#\ncluster.id=%s\ndirectory.id=%s\nnode.id=%d\nversion=1\n",
+                 identity->cluster_id, id, identity->node_id);
     int error = sys_dir_sync_above(dir->path);
     if (error == 0)
         error = sys_file_replace(dir->fd, META_FILE, slice_of(text, (size_t)size));

@@ -23,8 +23,8 @@ struct log_dir {
     const char *path; /* the configuration's */
     int fd;
     int lock_fd;
-    bool is_formatted; /* meta.properties is there */
-    bool was_clean;    /* the marker of a clean stop was there */
+    bool is_formatted;          /* meta.properties is there */
+    bool was_clean;             /* the marker of a clean stop was there */
     int64_t clean_broker_epoch; /* of the marker; -1: not told */
     struct log_dir_identity identity;
     struct checkpoint recovery_points;
@@ -35,8 +35,7 @@ struct log_dir {
 /* Makes the folder, locks it, reads what it says of itself and its checkpoints; a clean-stop marker
  * is removed. false: *error has one sentence with a hint. Warnings of files that could not be read
  * are journalled. */
-MUST_USE bool log_dir_open(struct log_dir *, const char *path, struct text *error)
-    NOT_ON(on_shard);
+MUST_USE bool log_dir_open(struct log_dir *, const char *path, struct text *error) NOT_ON(on_shard);
 /* Removes the marker of a clean stop, durably: from now on a crash is a crash. */
 MUST_USE int log_dir_begin(struct log_dir *) NOT_ON(on_shard);
 /* Writes meta.properties, when the directory itself is sure to stay. 0 or -errno. */

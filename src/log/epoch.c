@@ -91,8 +91,8 @@ bool log_epochs_read(struct log_epochs *epochs, struct slice text)
     struct slice rest = text;
     int64_t version;
     int64_t count;
-    if (!checkpoint_number(&rest, &version) || version != 0 ||
-        !checkpoint_number(&rest, &count) || count < 0)
+    if (!checkpoint_number(&rest, &version) || version != 0 || !checkpoint_number(&rest, &count) ||
+        count < 0)
         return false;
     for (int64_t i = 0; i < count; i++) {
         int64_t epoch;

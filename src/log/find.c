@@ -17,7 +17,7 @@
 
 struct log_find_file {
     struct log_handle *handle; /* referenced */
-    int64_t from; /* position at which the walk begins */
+    int64_t from;              /* position at which the walk begins */
     int64_t size;
     int64_t max_timestamp;
 };
@@ -27,7 +27,7 @@ struct log_find_file {
 struct search {
     struct log_find *find;
     int64_t start_offset;
-    int64_t target;    /* timestamp */
+    int64_t target; /* timestamp */
     struct codec_pool *pool;
 };
 
@@ -72,8 +72,7 @@ static int search_batch(struct search *search, int fd, const struct batch_header
     return found;
 }
 
-static int search_file(struct search *search, const struct log_find_file *file)
-    NOT_ON(on_shard)
+static int search_file(struct search *search, const struct log_find_file *file) NOT_ON(on_shard)
 {
     struct log_scan *scan = malloc(sizeof *scan);
     if (scan == NULL)
@@ -181,8 +180,7 @@ void log_find_submit(struct log *log, struct log_find *find)
     find->start_offset = log->start_offset;
     if (find->kind == LOG_FIND_MAX_TIMESTAMP)
         find->timestamp = largest_timestamp(log);
-    find->job = (struct shard_job){
-        .run = find_run, .on_done = find_done, .lane = SHARD_LANE_DATA};
+    find->job = (struct shard_job){.run = find_run, .on_done = find_done, .lane = SHARD_LANE_DATA};
     int error = log->offline ? -EIO : take_files(log, find);
     find->err = error < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
     if (find->file_count == 0 || error < 0)

@@ -17,12 +17,12 @@
 struct log_flush_job {
     struct shard_job job;
     struct log *log;
-    int64_t end;            /* offset that will be covered */
-    struct list waiting;    /* log_flush */
-    struct list sealed;     /* log_sealed */
+    int64_t end;                 /* offset that will be covered */
+    struct list waiting;         /* log_flush */
+    struct list sealed;          /* log_sealed */
     struct log_handle **handles; /* referenced */
     int handle_count;
-    struct text epochs;     /* the leader epoch checkpoint, when it changed */
+    struct text epochs; /* the leader epoch checkpoint, when it changed */
     bool store_epochs;
     bool sync_folder;
     int error;
@@ -47,8 +47,8 @@ static struct log_sealed *seal(struct log *log)
     struct time_index_entry last = {
         .timestamp = active->max_timestamp,
         .relative_offset = (int32_t)(active->max_timestamp_offset - active->base_offset)};
-    bool noted = active->max_timestamp == BATCH_NO_TIMESTAMP ||
-                 log_index_add_time(&log->index, last);
+    bool noted =
+        active->max_timestamp == BATCH_NO_TIMESTAMP || log_index_add_time(&log->index, last);
     if (sealed->snapshot == NULL || !noted) {
         log_sealed_free(sealed);
         return NULL;
@@ -89,14 +89,12 @@ enum err log_roll(struct log *log)
 
 /* ---- the job ---- */
 
-static int write_snapshot(const struct log *log, const struct log_sealed *sealed)
-    NOT_ON(on_shard)
+static int write_snapshot(const struct log *log, const struct log_sealed *sealed) NOT_ON(on_shard)
 {
     char name[LOG_STEM_SIZE + 16];
     (void)snprintf(name, sizeof name, "%s/%020lld.snapshot", log->name,
                    (long long)sealed->snapshot_offset);
-    int fd = sys_file_open(log->dir_fd, name,
-                           SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
+    int fd = sys_file_open(log->dir_fd, name, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
     if (fd < 0)
         return fd;
     int error = sys_file_write_at(fd, slice_of(sealed->snapshot, sealed->snapshot_size), 0);
@@ -120,8 +118,7 @@ static int store_epochs(const struct log *log, const struct text *epochs) NOT_ON
 {
     char path[LOG_STEM_SIZE];
     (void)snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log->name);
-    return epochs->failed ? -ENOMEM
-                          : sys_file_replace(log->dir_fd, path, text_slice(epochs));
+    return epochs->failed ? -ENOMEM : sys_file_replace(log->dir_fd, path, text_slice(epochs));
 }
 
 static void flush_run(struct shard_job *job)
@@ -236,8 +233,8 @@ void log_when_idle(struct log *log, void (*on_idle)(void *), void *context)
 
 void log_flush_next(struct log *log)
 {
-    bool wanted = !list_is_empty(&log->flushes) ||
-                  (!list_is_empty(&log->sealed) && log->on_idle == NULL);
+    bool wanted =
+        !list_is_empty(&log->flushes) || (!list_is_empty(&log->sealed) && log->on_idle == NULL);
     if (!wanted && log->flush_job == NULL)
         report_idle(log);
     if (!wanted || log->flush_job != NULL)

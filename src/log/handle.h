@@ -21,11 +21,11 @@ struct log_files {
 struct log_handle {
     struct list idle; /* in log_files when open and idle */
     struct log_files *files;
-    int dir_fd;       /* the log directory, which outlives the handle */
-    char *path;       /* below it: "topic-0/00000000000000000000.log" */
-    int fd;           /* -1: not open */
+    int dir_fd; /* the log directory, which outlives the handle */
+    char *path; /* below it: "topic-0/00000000000000000000.log" */
+    int fd;     /* -1: not open */
     int references;
-    bool forgotten;   /* its segment is gone: freed with the last reference */
+    bool forgotten; /* its segment is gone: freed with the last reference */
 };
 
 void log_files_init(struct log_files *, int open_max);

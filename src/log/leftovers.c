@@ -55,8 +55,8 @@ static int remove_unfinished(void *context, const char *name, bool is_directory)
     tidying->has_swap = tidying->has_swap || has_suffix(name, ".swap");
     if (has_suffix(name, ".cleaned") && offset >= 0)
         tidying->least_cleaned = MIN_OF(tidying->least_cleaned, offset);
-    bool goes = has_suffix(name, ".deleted") || has_suffix(name, ".cleaned") ||
-                has_suffix(name, ".tmp");
+    bool goes =
+        has_suffix(name, ".deleted") || has_suffix(name, ".cleaned") || has_suffix(name, ".tmp");
     /* Cleaned files last: they tell which swap files are not to be trusted. */
     return goes && !has_suffix(name, ".cleaned") ? remove_file(tidying, name) : 0;
 }

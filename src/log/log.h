@@ -24,13 +24,13 @@ struct log;
 /* ---- opening and closing: workers, or before the shards run ---- */
 
 struct log_options {
-    int dir_fd;              /* the log directory; outlives the log */
-    const char *name;        /* "topic-0": the folder below it */
-    struct uuid topic_id;    /* zero: not known */
+    int dir_fd;           /* the log directory; outlives the log */
+    const char *name;     /* "topic-0": the folder below it */
+    struct uuid topic_id; /* zero: not known */
     struct topic_config config;
-    int64_t recovery_point;  /* flushed up to; 0: not known */
+    int64_t recovery_point;   /* flushed up to; 0: not known */
     int64_t log_start_offset; /* of the checkpoint; 0: not known */
-    bool clean;              /* the node stopped cleanly before */
+    bool clean;               /* the node stopped cleanly before */
     int64_t wall_ms;
     int32_t producer_expiration_ms;
     int32_t producer_check_interval_ms; /* between two looks for those that expired */
@@ -39,11 +39,11 @@ struct log_options {
 /* What was found, for one log line. */
 struct log_recovery {
     int64_t scanned_bytes;
-    int64_t cut_bytes;       /* torn tail removed */
+    int64_t cut_bytes; /* torn tail removed */
     int32_t segments;
     int32_t rebuilt_indexes;
-    bool set_aside;          /* the folder was another topic's: it is kept as "...-stray" */
-    const char *fault;       /* why the log cannot be served, or why the tail was cut; or NULL */
+    bool set_aside;    /* the folder was another topic's: it is kept as "...-stray" */
+    const char *fault; /* why the log cannot be served, or why the tail was cut; or NULL */
     int64_t fault_offset;
 };
 
@@ -75,7 +75,7 @@ int64_t log_end_offset(const struct log *);
 int64_t log_recovery_point(const struct log *);
 /* First offset of an open transaction, or the end. */
 int64_t log_first_unstable_offset(const struct log *);
-int64_t log_size(const struct log *); /* bytes of all segments */
+int64_t log_size(const struct log *);         /* bytes of all segments */
 int32_t log_latest_epoch(const struct log *); /* -1: none */
 bool log_is_offline(const struct log *);
 /* Takes effect with the next append. */
@@ -94,11 +94,11 @@ struct log_append {
     struct batch_header header; /* as parsed, and validated by the caller */
     int64_t max_timestamp;      /* of its records */
     int32_t leader_epoch;
-    bool keeps_offsets;         /* a follower's or the metadata log's: offsets stand in the batch */
+    bool keeps_offsets; /* a follower's or the metadata log's: offsets stand in the batch */
     log_append_fn on_done;
     /* out */
     enum err err;
-    int64_t base_offset;   /* of the first append where it is a duplicate; -1 on error */
+    int64_t base_offset; /* of the first append where it is a duplicate; -1 on error */
     int64_t last_offset;
     int64_t append_time_ms; /* of a duplicate: when it was appended; else -1 */
     bool duplicate;
@@ -128,8 +128,7 @@ void log_flush_submit(struct log *, struct log_flush *) ON(on_shard);
  * tell whose files are to be removed. */
 int log_trim(struct log *, int64_t start_offset, int64_t *ret_bases, int bases_max) ON(on_shard);
 /* Removes the files of one segment of the folder; absent ones are fine. 0 or -errno. */
-MUST_USE int log_remove_segment(int dir_fd, const char *name, int64_t base_offset)
-    NOT_ON(on_shard);
+MUST_USE int log_remove_segment(int dir_fd, const char *name, int64_t base_offset) NOT_ON(on_shard);
 
 /* ---- reading ---- */
 
@@ -151,9 +150,9 @@ struct log_read {
     struct log *log;
     /* in */
     int64_t offset;
-    int64_t bound;        /* first offset that must not be read */
+    int64_t bound; /* first offset that must not be read */
     int64_t size_max;
-    bool at_least_one;    /* the first batch whole, however large */
+    bool at_least_one; /* the first batch whole, however large */
     log_read_fn on_done;
     /* out */
     enum err err; /* ERR_NONE, ERR_OFFSET_OUT_OF_RANGE, ERR_KAFKA_STORAGE_ERROR */

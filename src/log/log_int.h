@@ -24,13 +24,13 @@
 
 struct log_segment {
     int64_t base_offset;
-    int64_t size;             /* bytes that are part of the log */
-    int64_t written_out;      /* of them, the disk was told to write so many */
-    int64_t max_timestamp;    /* BATCH_NO_TIMESTAMP while empty */
+    int64_t size;          /* bytes that are part of the log */
+    int64_t written_out;   /* of them, the disk was told to write so many */
+    int64_t max_timestamp; /* BATCH_NO_TIMESTAMP while empty */
     int64_t max_timestamp_offset;
-    int64_t first_timestamp;  /* of its first batch: time to roll; BATCH_NO_TIMESTAMP: none */
-    int64_t created_ms;       /* or opened: time to roll where batches have no timestamps */
-    int64_t jitter_ms;        /* so much sooner than segment.ms, for segments not to roll at once */
+    int64_t first_timestamp; /* of its first batch: time to roll; BATCH_NO_TIMESTAMP: none */
+    int64_t created_ms;      /* or opened: time to roll where batches have no timestamps */
+    int64_t jitter_ms;       /* so much sooner than segment.ms, for segments not to roll at once */
     struct log_handle *handle;
 };
 
@@ -74,9 +74,9 @@ struct log {
     int64_t recovered_from; /* while opening: base of the first segment that was walked through, so
                                that what is derived from batches behind it is made again */
     int64_t size;
-    int64_t expire_at_ms;   /* when producers are next looked through */
+    int64_t expire_at_ms; /* when producers are next looked through */
     int32_t expire_interval_ms;
-    bool offline;           /* L7 */
+    bool offline; /* L7 */
 
     struct log_recent recent[LOG_RECENT_MAX]; /* a ring */
     uint32_t recent_next;
@@ -87,15 +87,15 @@ struct log {
     struct log_write *write_job; /* the write that a worker is at, or NULL */
     int64_t inline_max;          /* bytes that the shard writes itself: LOG_WRITE_INLINE_MAX */
 
-    bool is_writing_out;         /* a worker tells the disk early: write_out.c */
+    bool is_writing_out; /* a worker tells the disk early: write_out.c */
 
     struct list flushes;             /* wait for the next fdatasync */
     struct log_flush_job *flush_job; /* the one under way, or NULL */
     struct list sealed;              /* rolled segments whose upkeep is not done: log_sealed */
     void (*on_idle)(void *);         /* who waits for nothing to be under way, or NULL */
     void *on_idle_context;
-    bool was_cut;                    /* a failed write, which no sync has followed for sure */
-    bool folder_changed;             /* segments may have been made since it was synced */
+    bool was_cut;        /* a failed write, which no sync has followed for sure */
+    bool folder_changed; /* segments may have been made since it was synced */
 };
 
 /* What a rolled segment still needs: its index files, and the producers as they were then. */
@@ -166,20 +166,17 @@ MUST_USE int log_tidy_folder(int folder_fd) NOT_ON(on_shard);
 
 /* recover.c: looks at every batch of the last segment (from its start, with checksums), cuts a torn
  * tail above the recovery point, makes the indexes again. */
-MUST_USE enum err log_recover_segment(struct log *, int at, struct log_recovery *)
-    NOT_ON(on_shard);
+MUST_USE enum err log_recover_segment(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
 /* Removes the segments behind one, durably. */
 MUST_USE enum err log_drop_behind(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
 /* Writes the index files of a segment that log_recover_segment walked and that is not the last. */
-MUST_USE enum err log_seal_recovered(struct log *, int at, struct log_recovery *)
-    NOT_ON(on_shard);
+MUST_USE enum err log_seal_recovered(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
 /* The last segment after a clean stop: its end is found without reading it through. false: it is
  * not as a clean stop leaves it. */
 MUST_USE bool log_resume_segment(struct log *, int at) NOT_ON(on_shard);
 /* A sealed segment that was flushed: its largest timestamp from the index, which is made again
  * where it is missing. */
-MUST_USE enum err log_check_sealed(struct log *, int at, struct log_recovery *)
-    NOT_ON(on_shard);
+MUST_USE enum err log_check_sealed(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
 
 /* restore.c: producers, aborted transactions and leader epochs of a log whose segments stand. */
 MUST_USE enum err log_restore(struct log *, const struct log_options *, struct log_recovery *)

@@ -225,8 +225,7 @@ static void log_free(struct log *log)
 /* A segment above the recovery point that was walked through ends where the next one begins. When
  * it does not, the power failed: its tail was lost, and what stands behind the hole goes; or a
  * segment that was removed came back. Compaction leaves such gaps too. */
-static enum err check_next(struct log *log, int at, struct log_recovery *report)
-    NOT_ON(on_shard)
+static enum err check_next(struct log *log, int at, struct log_recovery *report) NOT_ON(on_shard)
 {
     int64_t next = log->segments[at + 1]->base_offset;
     if (next == log->end_offset || (next > log->end_offset && log->config.cleanup_compact))
@@ -279,8 +278,8 @@ static int sync_segment(struct log *log, const struct log_segment *segment) NOT_
 static int sync_unflushed(struct log *log) NOT_ON(on_shard)
 {
     int error = 0;
-    for (int i = log_segment_at(log, log->recovery_point);
-         i < log->segment_count && error == 0; i++)
+    for (int i = log_segment_at(log, log->recovery_point); i < log->segment_count && error == 0;
+         i++)
         error = sync_segment(log, log->segments[i]);
     return error;
 }

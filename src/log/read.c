@@ -103,8 +103,8 @@ static int find_limit(const struct log *log, int at, int64_t bound, int64_t *ret
     return found < 0 ? found : 0;
 }
 
-static void set_range(struct log_read *read, struct log_segment *segment,
-                      const struct place *place, int64_t limit)
+static void set_range(struct log_read *read, struct log_segment *segment, const struct place *place,
+                      int64_t limit)
 {
     int64_t available = limit - place->position;
     int64_t size_max = read->size_max;
@@ -183,8 +183,8 @@ static int read_ahead(struct log *log, struct log_read *read, int at)
     if (error < 0)
         return error;
     int64_t from = MAX_OF(index_position(log, at, read->offset), (int64_t)0);
-    read->range = (struct log_range){
-        .handle = segment->handle, .position = from, .size = READ_AHEAD_SIZE};
+    read->range =
+        (struct log_range){.handle = segment->handle, .position = from, .size = READ_AHEAD_SIZE};
     read->segment_base = segment->base_offset;
     read->job = (struct shard_job){
         .run = read_ahead_run, .on_done = read_ahead_done, .lane = SHARD_LANE_DATA};

@@ -141,9 +141,9 @@ static int read_marker(int fd, const struct batch_header *header, int64_t positi
     struct record_reader reader;
     struct record record;
     int type = -1;
-    record_reader_open(&reader, NULL,
-                       (struct record_source){.header = header,
-                                              .batch = slice_of(bytes, (size_t)header->size)});
+    record_reader_open(
+        &reader, NULL,
+        (struct record_source){.header = header, .batch = slice_of(bytes, (size_t)header->size)});
     if (record_read(&reader, &record) && record.key.size >= 4) {
         type = load_i16(record.key.data + 2);
         if (record.value.size >= 6)
@@ -165,11 +165,11 @@ static bool note_aborted(const struct walk *walk, const struct producer_note *no
         undo->before.txn_first_offset < 0)
         return true;
     int64_t open_from = producers_first_unstable(&log->producers);
-    struct aborted_txn aborted = {
-        .producer_id = header->producer_id,
-        .first_offset = undo->before.txn_first_offset,
-        .last_offset = batch_last_offset(header),
-        .last_stable_offset = open_from >= 0 ? open_from : batch_last_offset(header) + 1};
+    struct aborted_txn aborted = {.producer_id = header->producer_id,
+                                  .first_offset = undo->before.txn_first_offset,
+                                  .last_offset = batch_last_offset(header),
+                                  .last_stable_offset =
+                                      open_from >= 0 ? open_from : batch_last_offset(header) + 1};
     return log_aborted_add(log, &aborted);
 }
 
@@ -193,8 +193,8 @@ static bool note_batch(struct walk *walk, int fd, const struct batch_header *hea
 static enum err walk_segment(struct walk *walk, int at, int64_t position) NOT_ON(on_shard)
 {
     struct log_segment *segment = walk->log->segments[at];
-    AUTO(file_close) int fd =
-        sys_file_open(walk->log->dir_fd, segment->handle->path, SYS_OPEN_READ);
+    AUTO(file_close)
+    int fd = sys_file_open(walk->log->dir_fd, segment->handle->path, SYS_OPEN_READ);
     struct log_scan *scan = fd < 0 ? NULL : malloc(sizeof *scan);
     if (scan == NULL)
         return ERR_KAFKA_STORAGE_ERROR;

@@ -51,8 +51,7 @@ bool log_scan_next(struct log_scan *scan, struct batch_header *ret_header, int64
     const uint8_t *bytes = header_bytes(scan);
     if (bytes == NULL)
         return false;
-    enum batch_outcome outcome =
-        batch_parse_header(slice_of(bytes, BATCH_HEADER_SIZE), ret_header);
+    enum batch_outcome outcome = batch_parse_header(slice_of(bytes, BATCH_HEADER_SIZE), ret_header);
     if (outcome != BATCH_OK || ret_header->size > scan->end - scan->position) {
         scan->error = -EIO;
         return false;

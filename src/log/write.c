@@ -33,9 +33,9 @@ static void stamp(const struct log_write *write, struct log_append *append)
     if (!append->keeps_offsets) {
         append->header.base_offset = write->end_offset;
         append->header.partition_leader_epoch = append->leader_epoch;
-        batch_stamp(append->bytes, (struct batch_place){
-                                       .base_offset = write->end_offset,
-                                       .partition_leader_epoch = append->leader_epoch});
+        batch_stamp(append->bytes,
+                    (struct batch_place){.base_offset = write->end_offset,
+                                         .partition_leader_epoch = append->leader_epoch});
     }
     append->base_offset = append->header.base_offset;
     append->last_offset = batch_last_offset(&append->header);
@@ -164,8 +164,8 @@ static bool hand_over(const struct log_write *gathered) ON(on_shard)
     if (write == NULL)
         return false;
     *write = *gathered;
-    write->job = (struct shard_job){
-        .run = run_on_worker, .on_done = written, .lane = SHARD_LANE_DATA};
+    write->job =
+        (struct shard_job){.run = run_on_worker, .on_done = written, .lane = SHARD_LANE_DATA};
     log->write_job = write;
     shard_submit(log->shard, &write->job);
     return true;

@@ -20,7 +20,6 @@ struct config_pairs meta_config_pairs(const struct meta_config *, struct config_
 void meta_layers_make(const struct meta_image *, const struct node_config *, struct slice topic,
                       struct meta_layers *ret_layers);
 /* Of a topic; the image's. Worked out when an override changed, not when it is asked for. */
-const struct topic_config *meta_topic_config(const struct meta_image *,
-                                             const struct meta_topic *);
+const struct topic_config *meta_topic_config(const struct meta_image *, const struct meta_topic *);
 
 #endif

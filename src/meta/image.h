@@ -66,9 +66,9 @@ struct meta_controller {
 /* The overrides of one resource. */
 struct meta_config {
     struct meta_object object;
-    int8_t type;        /* ConfigResource type: 2 topic, 4 broker, ... */
-    struct slice name;  /* "" is the default of all brokers */
-    struct pmap values; /* name to struct meta_text */
+    int8_t type;               /* ConfigResource type: 2 topic, 4 broker, ... */
+    struct slice name;         /* "" is the default of all brokers */
+    struct pmap values;        /* name to struct meta_text */
     struct topic_config topic; /* of a topic: what its settings come to on this node */
 };
 
@@ -94,8 +94,8 @@ struct meta_image {
     int references;
     const struct node_config *node;     /* whose layers lie under the overrides */
     struct topic_config topic_defaults; /* of a topic without overrides */
-    int64_t end_offset; /* of the log it stands for */
-    int32_t epoch;      /* of the last record applied */
+    int64_t end_offset;                 /* of the log it stands for */
+    int32_t epoch;                      /* of the last record applied */
     int64_t timestamp_ms;
     struct pmap brokers;        /* by meta_key_of_int(id): struct meta_broker */
     struct pmap controllers;    /* struct meta_controller */

@@ -77,8 +77,10 @@ static int open_folder(const struct meta *meta, struct text *error) NOT_ON(on_sh
         fd = made < 0 ? made : sys_dir_open(dir_fd, META_FOLDER);
     }
     if (fd == -ENOENT)
-        text_printf(error, "%s/" META_FOLDER " is not there. Restore it from a backup, or use an "
-                    "empty directory", meta->dir->path);
+        text_printf(error,
+                    "%s/" META_FOLDER " is not there. Restore it from a backup, or use an "
+                    "empty directory",
+                    meta->dir->path);
     else if (fd < 0)
         text_printf(error, "%s/" META_FOLDER " cannot be read: %s", meta->dir->path, strerror(-fd));
     return fd;

@@ -638,33 +638,20 @@ static const char *apply_nothing(struct meta_image *image, const struct meta_app
 typedef const char *(*apply_fn)(struct meta_image *, const struct meta_applied *);
 
 static const apply_fn rows[] = {
-    [0] = apply_register_broker,
-    [1] = apply_unregister_broker,
-    [2] = apply_topic,
-    [3] = apply_partition,
-    [4] = meta_apply_config,
-    [5] = apply_partition_change,
-    [7] = apply_fence,
-    [8] = apply_unfence,
-    [9] = apply_remove_topic,
-    [10] = apply_token,
-    [11] = apply_scram,
-    [12] = apply_feature,
-    [14] = apply_quota,
-    [15] = apply_producer_ids,
-    [17] = apply_broker_change,
-    [18] = apply_ace,
-    [19] = apply_remove_ace,
-    [20] = apply_nothing, /* NoOpRecord */
-    [21] = apply_migration,
-    [22] = apply_remove_scram,
+    [0] = apply_register_broker, [1] = apply_unregister_broker,
+    [2] = apply_topic,           [3] = apply_partition,
+    [4] = meta_apply_config,     [5] = apply_partition_change,
+    [7] = apply_fence,           [8] = apply_unfence,
+    [9] = apply_remove_topic,    [10] = apply_token,
+    [11] = apply_scram,          [12] = apply_feature,
+    [14] = apply_quota,          [15] = apply_producer_ids,
+    [17] = apply_broker_change,  [18] = apply_ace,
+    [19] = apply_remove_ace,     [20] = apply_nothing, /* NoOpRecord */
+    [21] = apply_migration,      [22] = apply_remove_scram,
     [23] = apply_nothing, /* transactions of the log are log.c's matter */
-    [24] = apply_nothing,
-    [25] = apply_nothing,
-    [26] = apply_remove_token,
-    [27] = apply_register_controller,
-    [28] = apply_clear_elr,
-    [29] = apply_unregister_controller,
+    [24] = apply_nothing,        [25] = apply_nothing,
+    [26] = apply_remove_token,   [27] = apply_register_controller,
+    [28] = apply_clear_elr,      [29] = apply_unregister_controller,
 };
 
 const char *meta_image_apply(struct meta_image *image, const struct meta_applied *applied)

@@ -24,11 +24,11 @@ struct replica {
     struct uuid topic_id;
     int32_t partition;
     enum replica_state state;
-    bool doomed; /* its topic is gone: deleted once nothing is under way */
+    bool doomed;               /* its topic is gone: deleted once nothing is under way */
     struct list doomed_link;   /* the set's; itself when it is not doomed */
     struct replica *successor; /* of the same name: opened once this one's folder is gone */
-    struct log *log;     /* NULL: it is not open, or a worker closes it */
-    struct log *closing; /* that worker's */
+    struct log *log;           /* NULL: it is not open, or a worker closes it */
+    struct log *closing;       /* that worker's */
     int dir_index;
     char *name; /* "topic-0" */
     struct topic_config config;

@@ -23,7 +23,7 @@ struct replica_set {
     struct stats *stats;
     struct log_files files;
     struct hash_table table;
-    struct list doomed; /* replicas whose topic is gone and whose folder is not yet */
+    struct list doomed;        /* replicas whose topic is gone and whose folder is not yet */
     struct list waiting_image; /* waiters for an image that other shards have already */
     int64_t image_end;         /* of the last one followed; -1: none */
     int opening_count;
@@ -32,7 +32,7 @@ struct replica_set {
     bool left_unopened;            /* at the stop: a log that could not be opened */
     bool close_failed;             /* what is on disk is not what a clean stop leaves */
     struct replica_points *points; /* one a directory: filled as replicas are closed; or NULL */
-    uint64_t changes; /* high watermarks, recovery points: rises with each */
+    uint64_t changes;              /* high watermarks, recovery points: rises with each */
     void (*on_settled)(struct replica_set *); /* the last opening or closing under way has ended */
 };
 
@@ -59,8 +59,7 @@ struct replica_place {
  * log is being opened, or this shard has not come to that image yet, which the shard that asks had
  * a moment earlier. */
 MUST_USE bool replica_set_reach(struct replica_set *, const struct replica_place *,
-                                struct replica_waiter *, struct replica **ret_replica)
-    ON(on_shard);
+                                struct replica_waiter *, struct replica **ret_replica) ON(on_shard);
 /* Closes all, cleanly, noting their offsets in points; on_settled follows. */
 void replica_set_stop(struct replica_set *) ON(on_shard);
 

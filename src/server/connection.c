@@ -109,8 +109,8 @@ static int64_t next_deadline(const struct connection *c, enum connection_end *re
     }
     if (c->frame_started_ms != 0 && c->running_count == 0) {
         int64_t size = (int64_t)connection_frame_size(c);
-        int64_t end = c->frame_started_ms + config->frame_timeout_ms +
-                      size / LIMIT_FRAME_BYTES_PER_MS;
+        int64_t end =
+            c->frame_started_ms + config->frame_timeout_ms + size / LIMIT_FRAME_BYTES_PER_MS;
         if (end < nearest) {
             nearest = end;
             *ret_how = CONNECTION_END_SLOW;

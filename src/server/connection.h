@@ -27,7 +27,7 @@ enum connection_end {
 #define CONNECTION_MAGIC 0x0c0ec710u
 
 struct connection {
-    uint32_t magic; /* CONNECTION_MAGIC */
+    uint32_t magic;   /* CONNECTION_MAGIC */
     struct list link; /* its shard's connections */
     struct api_client client;
     struct server_shard *home;

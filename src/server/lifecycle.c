@@ -131,8 +131,8 @@ static void fill_listeners(const struct node *node, struct arena *arena,
                            struct broker_registration_request *request)
 {
     const struct node_listeners *advertised = &node->config->advertised;
-    request->listeners = ARENA_ARRAY(arena, struct broker_registration_request_listeners,
-                                     advertised->count);
+    request->listeners =
+        ARENA_ARRAY(arena, struct broker_registration_request_listeners, advertised->count);
     for (size_t i = 0; i < advertised->count && request->listeners != NULL; i++) {
         const struct node_listener *at = &advertised->at[i];
         if (at->is_controller)
@@ -149,8 +149,8 @@ static void fill_listeners(const struct node *node, struct arena *arena,
 
 static void fill_features(struct arena *arena, struct broker_registration_request *request)
 {
-    request->features = ARENA_ARRAY(arena, struct broker_registration_request_features,
-                                    META_FEATURE_COUNT);
+    request->features =
+        ARENA_ARRAY(arena, struct broker_registration_request_features, META_FEATURE_COUNT);
     for (size_t i = 0; i < META_FEATURE_COUNT && request->features != NULL; i++)
         request->features[request->features_count++] =
             (struct broker_registration_request_features){

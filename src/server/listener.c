@@ -196,8 +196,7 @@ static void admit(struct listener *listener, int fd, const struct sys_net_addres
     ticket->origin = (struct connection_origin){
         .fd = fd, .peer = *peer, .listener = &listener->at, .ticket = ticket};
     const struct node_config *config = listener->home->api.config;
-    sys_net_set_buffers(fd, config->socket_send_buffer_bytes,
-                        config->socket_receive_buffer_bytes);
+    sys_net_set_buffers(fd, config->socket_send_buffer_bytes, config->socket_receive_buffer_bytes);
     hand_over(listener, ticket);
 }
 
@@ -253,8 +252,7 @@ static void on_rested(struct shard *shard, struct shard_timer *timer)
         shard_timer_start(shard, &listener->rest, ACCEPT_REST_MS);
 }
 
-int listener_start(struct listener *listener, struct server_shard *here,
-                   struct listener_gate *gate)
+int listener_start(struct listener *listener, struct server_shard *here, struct listener_gate *gate)
 {
     listener->home = here;
     listener->gate = gate;

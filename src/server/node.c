@@ -54,9 +54,8 @@ static bool check_identity(const struct node *node, struct text *error)
             return false;
         }
         if (strcmp(identity->cluster_id, first->cluster_id) != 0) {
-            text_printf(error, "%s is of cluster %s, but %s is of cluster %s",
-                        node->dirs[i].path, identity->cluster_id, node->dirs[0].path,
-                        first->cluster_id);
+            text_printf(error, "%s is of cluster %s, but %s is of cluster %s", node->dirs[i].path,
+                        identity->cluster_id, node->dirs[0].path, first->cluster_id);
             return false;
         }
     }
@@ -76,8 +75,7 @@ static int remove_doomed(void *context, const char *name, bool is_directory)
         return 0;
     int error = log_remove_folder(doomed->dir_fd, name);
     if (error < 0)
-        journal(JOURNAL_WARN, "folder_not_removed", "name=%s error=\"%s\"", name,
-                strerror(-error));
+        journal(JOURNAL_WARN, "folder_not_removed", "name=%s error=\"%s\"", name, strerror(-error));
     return 0;
 }
 
@@ -133,9 +131,8 @@ static bool open_listeners(struct node *node, struct text *error) NOT_ON(on_shar
 static void start_http(struct node *node) NOT_ON(on_shard)
 {
     const struct node_config *config = node->config;
-    struct http_source source = {.context = node,
-                                 .write_metrics = node_write_metrics,
-                                 .write_health = node_write_health};
+    struct http_source source = {
+        .context = node, .write_metrics = node_write_metrics, .write_health = node_write_health};
     if (config->metrics_host == NULL)
         return;
     int error = http_start(config->metrics_host, config->metrics_port, &source, &node->http);
@@ -286,8 +283,8 @@ static int store_dir(struct node *node, int dir, bool clean) NOT_ON(on_shard)
                checkpoint_add(&all->high_watermarks, &more->high_watermarks);
     }
     int fd = node->dirs[dir].fd;
-    int error = fine ? checkpoint_write(&all->recovery_points, fd, CHECKPOINT_RECOVERY_POINT)
-                     : -ENOMEM;
+    int error =
+        fine ? checkpoint_write(&all->recovery_points, fd, CHECKPOINT_RECOVERY_POINT) : -ENOMEM;
     if (error == 0)
         error = checkpoint_write(&all->log_starts, fd, CHECKPOINT_LOG_START);
     if (error == 0)
@@ -309,8 +306,8 @@ static bool store_stop(struct node *node) NOT_ON(on_shard)
     for (int i = 0; i < node->dir_count && closed; i++) {
         int error = store_dir(node, i, clean);
         if (error < 0) {
-            journal(JOURNAL_WARN, "stop_not_clean", "directory=%s error=\"%s\"",
-                    node->dirs[i].path, strerror(-error));
+            journal(JOURNAL_WARN, "stop_not_clean", "directory=%s error=\"%s\"", node->dirs[i].path,
+                    strerror(-error));
             closed = false;
         }
     }

@@ -172,8 +172,8 @@ static const char *header_fault(const struct connection *c, const struct api_row
         return "it asked for an API that is not served";
     if (c->client.listener->is_controller && row->key != API_API_VERSIONS)
         return "it asked for an API that is not served on the controllers' listener";
-    bool served = header->api_version >= row->version_min &&
-                  header->api_version <= row->version_max;
+    bool served =
+        header->api_version >= row->version_min && header->api_version <= row->version_max;
     if (!served && row->key != API_API_VERSIONS)
         return "it asked for a version of an API that is not served";
     return NULL;

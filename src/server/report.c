@@ -11,8 +11,7 @@ static const struct {
     const char *help;
     enum metric_kind kind;
 } rows[] = {
-#define ROW_(NAME, kind_, name_, help_) \
-    {.name = (name_), .help = (help_), .kind = METRIC_##kind_},
+#define ROW_(NAME, kind_, name_, help_) {.name = (name_), .help = (help_), .kind = METRIC_##kind_},
     METRICS(ROW_)
 #undef ROW_
 };

@@ -14,13 +14,13 @@ struct server_shard {
     struct node *node;
     struct list connections;
     int connection_count;
-    int freeing_count; /* ended connections whose memory goes at the end of the turn */
+    int freeing_count;   /* ended connections whose memory goes at the end of the turn */
     struct list starved; /* connections that wait for memory, the longest waiting first */
     /* Reads on though memory is out, so that one frame ends; or NULL. */
     struct connection *favoured;
-    int64_t memory_max; /* bytes of large frames at one time */
-    struct journal_gate fault_gate; /* lines about faulty connections */
-    bool draining;       /* no new connections or requests */
+    int64_t memory_max;                        /* bytes of large frames at one time */
+    struct journal_gate fault_gate;            /* lines about faulty connections */
+    bool draining;                             /* no new connections or requests */
     void (*on_drained)(struct server_shard *); /* the last connection ended while draining */
 };
 

@@ -82,8 +82,7 @@ static void gather(struct connection *c, struct gathering *g)
     int64_t skip = c->head_sent;
     LIST_EACH (&c->requests, node) {
         struct api_request *request = CONTAINER_OF(node, struct api_request, link);
-        if (request->state != API_REQUEST_ANSWERED ||
-            !gather_answer(g, &request->answer, skip))
+        if (request->state != API_REQUEST_ANSWERED || !gather_answer(g, &request->answer, skip))
             return;
         skip = 0;
     }
@@ -119,9 +118,9 @@ static int64_t send_once(struct connection *c, struct gathering *g)
     }
     if (g->file == NULL)
         return 0;
-    int64_t got = sys_net_send_file(c->watch.fd, api_file_range_fd(g->file),
-                                    g->file->position + g->file_from,
-                                    (size_t)(g->file->size - g->file_from));
+    int64_t got =
+        sys_net_send_file(c->watch.fd, api_file_range_fd(g->file), g->file->position + g->file_from,
+                          (size_t)(g->file->size - g->file_from));
     if (got == 0)
         got = -EIO; /* the file is shorter than the log says */
     return got < 0 ? (sent > 0 ? sent : got) : sent + got;

@@ -138,8 +138,8 @@ void shard_submit(struct shard *, struct shard_job *) ON(on_shard);
 /* ---- the set ---- */
 
 struct shard_set_options {
-    int shard_count; /* data shards: index 0 .. shard_count - 1 */
-    bool controller; /* one more shard, index shard_count, for the metadata quorum */
+    int shard_count;  /* data shards: index 0 .. shard_count - 1 */
+    bool controller;  /* one more shard, index shard_count, for the metadata quorum */
     int worker_count; /* of each lane */
     uint64_t seed;
 };

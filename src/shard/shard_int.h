@@ -38,11 +38,11 @@ struct shard {
     struct shard_timers timers;
     struct watch_table watches;
 
-    struct list letters;            /* messages to itself: for the run phase */
-    struct list chores;             /* for the run phase */
-    struct list flushes;            /* chores for the end of the turn */
+    struct list letters;                /* messages to itself: for the run phase */
+    struct list chores;                 /* for the run phase */
+    struct list flushes;                /* chores for the end of the turn */
     struct list jobs[SHARD_LANE_COUNT]; /* to be submitted at the end of the turn */
-    struct mailbox_batch *outboxes; /* by target's index; handed over at the end of the turn */
+    struct mailbox_batch *outboxes;     /* by target's index; handed over at the end of the turn */
     bool has_mail_out;
 
     struct mailbox mailbox;
@@ -50,8 +50,8 @@ struct shard {
 };
 
 struct shard_set {
-    int shard_count; /* data shards */
-    int total_count; /* with the controller's */
+    int shard_count;  /* data shards */
+    int total_count;  /* with the controller's */
     int worker_count; /* of each lane */
     struct workers *workers[SHARD_LANE_COUNT];
     struct mailbox_batch *outboxes; /* a row for each shard */

@@ -30,18 +30,18 @@
     X(16, NOT_COORDINATOR, "this broker is not the coordinator", true) \
     X(17, INVALID_TOPIC_EXCEPTION, "the topic's name or use is not allowed", false) \
     X(18, RECORD_LIST_TOO_LARGE, "the batch is larger than a segment of the log", false) \
-    X(19, NOT_ENOUGH_REPLICAS, \
-      "fewer replicas are in sync than min.insync.replicas asks for", true) \
+    X(19, NOT_ENOUGH_REPLICAS, "fewer replicas are in sync than min.insync.replicas asks for", \
+      true) \
     X(20, NOT_ENOUGH_REPLICAS_AFTER_APPEND, \
       "the records were written, but to fewer in-sync replicas than asked for", true) \
     X(21, INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1", false) \
     X(22, ILLEGAL_GENERATION, "the group's generation is not the current one", false) \
-    X(23, INCONSISTENT_GROUP_PROTOCOL, \
-      "the member's protocols do not fit those of the group", false) \
+    X(23, INCONSISTENT_GROUP_PROTOCOL, "the member's protocols do not fit those of the group", \
+      false) \
     X(24, INVALID_GROUP_ID, "the group id is not valid", false) \
     X(25, UNKNOWN_MEMBER_ID, "the group has no such member", false) \
-    X(26, INVALID_SESSION_TIMEOUT, \
-      "the session timeout lies outside of what the broker allows", false) \
+    X(26, INVALID_SESSION_TIMEOUT, "the session timeout lies outside of what the broker allows", \
+      false) \
     X(27, REBALANCE_IN_PROGRESS, "the group is rebalancing", false) \
     X(28, INVALID_COMMIT_OFFSET_SIZE, "the committed offsets are too large", false) \
     X(29, TOPIC_AUTHORIZATION_FAILED, "not authorised for the topic", false) \
@@ -66,12 +66,12 @@
     X(46, DUPLICATE_SEQUENCE_NUMBER, "the producer's sequence number was written before", false) \
     X(47, INVALID_PRODUCER_EPOCH, "the producer's epoch is older than the current one", false) \
     X(48, INVALID_TXN_STATE, "the transaction's state does not allow this", false) \
-    X(49, INVALID_PRODUCER_ID_MAPPING, \
-      "the producer id does not belong to this transactional id", false) \
-    X(50, INVALID_TRANSACTION_TIMEOUT, \
-      "the transaction timeout is longer than the broker allows", false) \
-    X(51, CONCURRENT_TRANSACTIONS, \
-      "another operation on the transaction is still under way", true) \
+    X(49, INVALID_PRODUCER_ID_MAPPING, "the producer id does not belong to this transactional id", \
+      false) \
+    X(50, INVALID_TRANSACTION_TIMEOUT, "the transaction timeout is longer than the broker allows", \
+      false) \
+    X(51, CONCURRENT_TRANSACTIONS, "another operation on the transaction is still under way", \
+      true) \
     X(52, TRANSACTION_COORDINATOR_FENCED, \
       "the transaction coordinator has been replaced by a newer one", false) \
     X(53, TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "not authorised for the transactional id", false) \
@@ -93,13 +93,13 @@
     X(68, NON_EMPTY_GROUP, "the group still has members", false) \
     X(69, GROUP_ID_NOT_FOUND, "there is no such group", false) \
     X(70, FETCH_SESSION_ID_NOT_FOUND, "there is no such fetch session", true) \
-    X(71, INVALID_FETCH_SESSION_EPOCH, \
-      "the epoch of the fetch session is not the expected one", true) \
+    X(71, INVALID_FETCH_SESSION_EPOCH, "the epoch of the fetch session is not the expected one", \
+      true) \
     X(72, LISTENER_NOT_FOUND, "the leader has no listener of this name", true) \
     X(73, TOPIC_DELETION_DISABLED, "deleting topics is switched off", false) \
     X(74, FENCED_LEADER_EPOCH, "the leader epoch of the request is older than the broker's", true) \
-    X(75, UNKNOWN_LEADER_EPOCH, \
-      "the leader epoch of the request is newer than the broker's", true) \
+    X(75, UNKNOWN_LEADER_EPOCH, "the leader epoch of the request is newer than the broker's", \
+      true) \
     X(76, UNSUPPORTED_COMPRESSION_TYPE, "the compression type is not supported here", false) \
     X(77, STALE_BROKER_EPOCH, "the broker's epoch is older than its current registration", false) \
     X(78, OFFSET_NOT_AVAILABLE, "the leader cannot tell the offset yet", true) \
@@ -112,11 +112,11 @@
     X(85, NO_REASSIGNMENT_IN_PROGRESS, "no reassignment of the partition is under way", false) \
     X(86, GROUP_SUBSCRIBED_TO_TOPIC, "a group is subscribed to the topic", false) \
     X(87, INVALID_RECORD, "a record or batch is malformed or not acceptable for the topic", false) \
-    X(88, UNSTABLE_OFFSET_COMMIT, \
-      "an open transaction has offsets that are not committed yet", true) \
+    X(88, UNSTABLE_OFFSET_COMMIT, "an open transaction has offsets that are not committed yet", \
+      true) \
     X(89, THROTTLING_QUOTA_EXCEEDED, "a quota on this kind of request is used up", true) \
-    X(90, PRODUCER_FENCED, \
-      "a newer producer with the same transactional id has taken over", false) \
+    X(90, PRODUCER_FENCED, "a newer producer with the same transactional id has taken over", \
+      false) \
     X(91, RESOURCE_NOT_FOUND, "there is no such resource", false) \
     X(92, DUPLICATE_RESOURCE, "the resource is named twice", false) \
     X(93, UNACCEPTABLE_CREDENTIAL, "the credential is not acceptable", false) \
@@ -127,8 +127,8 @@
     X(98, SNAPSHOT_NOT_FOUND, "there is no such snapshot", false) \
     X(99, POSITION_OUT_OF_RANGE, "the position lies beyond the snapshot's end", false) \
     X(100, UNKNOWN_TOPIC_ID, "this broker knows no topic of this id", true) \
-    X(101, DUPLICATE_BROKER_REGISTRATION, \
-      "another broker with this id is registered and alive", false) \
+    X(101, DUPLICATE_BROKER_REGISTRATION, "another broker with this id is registered and alive", \
+      false) \
     X(102, BROKER_ID_NOT_REGISTERED, "no broker with this id is registered", false) \
     X(103, INCONSISTENT_TOPIC_ID, "the topic's id is not the one in the log", true) \
     X(104, INCONSISTENT_CLUSTER_ID, "the cluster id is not this cluster's", false) \
@@ -144,15 +144,15 @@
     X(114, MISMATCHED_ENDPOINT_TYPE, "the request was sent to the wrong kind of endpoint", false) \
     X(115, UNSUPPORTED_ENDPOINT_TYPE, "this kind of endpoint is not supported", false) \
     X(116, UNKNOWN_CONTROLLER_ID, "there is no such controller", false) \
-    X(117, UNKNOWN_SUBSCRIPTION_ID, \
-      "the client's telemetry subscription is not the current one", false) \
+    X(117, UNKNOWN_SUBSCRIPTION_ID, "the client's telemetry subscription is not the current one", \
+      false) \
     X(118, TELEMETRY_TOO_LARGE, "the telemetry is larger than the broker accepts", false) \
     X(119, INVALID_REGISTRATION, "the registration is not valid", false) \
     X(120, TRANSACTION_ABORTABLE, "the transaction failed and must be aborted", false) \
     X(121, INVALID_RECORD_STATE, "the record's delivery state does not allow this", false) \
     X(122, SHARE_SESSION_NOT_FOUND, "there is no such share session", true) \
-    X(123, INVALID_SHARE_SESSION_EPOCH, \
-      "the epoch of the share session is not the expected one", true) \
+    X(123, INVALID_SHARE_SESSION_EPOCH, "the epoch of the share session is not the expected one", \
+      true) \
     X(124, FENCED_STATE_EPOCH, "the share state's epoch is older than the current one", false) \
     X(125, INVALID_VOTER_KEY, "the voter's key does not match the receiver's", false) \
     X(126, DUPLICATE_VOTER, "the voter is in the set already", false) \
@@ -161,12 +161,12 @@
     X(129, REBOOTSTRAP_REQUIRED, \
       "the client should find the cluster again from its bootstrap servers", false) \
     X(130, STREAMS_INVALID_TOPOLOGY, "the streams topology is not valid", false) \
-    X(131, STREAMS_INVALID_TOPOLOGY_EPOCH, \
-      "the epoch of the streams topology is not valid", false) \
+    X(131, STREAMS_INVALID_TOPOLOGY_EPOCH, "the epoch of the streams topology is not valid", \
+      false) \
     X(132, STREAMS_TOPOLOGY_FENCED, \
       "the epoch of the streams topology is older than the current one", false) \
-    X(133, SHARE_SESSION_LIMIT_REACHED, \
-      "the broker has its largest number of share sessions", true) \
+    X(133, SHARE_SESSION_LIMIT_REACHED, "the broker has its largest number of share sessions", \
+      true) \
     X(134, GROUP_DELETION_FAILED, "the group could not be deleted completely", false) \
     X(135, STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED, \
       "the description of the streams topology could not be updated", false) \

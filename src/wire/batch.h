@@ -14,19 +14,19 @@
 
 /* Where the header's fields stand, in bytes from the batch's start; all big-endian. */
 enum batch_at {
-    BATCH_AT_BASE_OFFSET = 0,            /* int64 */
-    BATCH_AT_LENGTH = 8,                 /* int32, bytes after this field */
+    BATCH_AT_BASE_OFFSET = 0,             /* int64 */
+    BATCH_AT_LENGTH = 8,                  /* int32, bytes after this field */
     BATCH_AT_PARTITION_LEADER_EPOCH = 12, /* int32 */
-    BATCH_AT_MAGIC = 16,                 /* int8 */
-    BATCH_AT_CRC = 17,                   /* uint32, CRC-32C from the attributes to the end */
-    BATCH_AT_ATTRIBUTES = 21,            /* int16 */
-    BATCH_AT_LAST_OFFSET_DELTA = 23,     /* int32 */
-    BATCH_AT_BASE_TIMESTAMP = 27,        /* int64 */
-    BATCH_AT_MAX_TIMESTAMP = 35,         /* int64 */
-    BATCH_AT_PRODUCER_ID = 43,           /* int64 */
-    BATCH_AT_PRODUCER_EPOCH = 51,        /* int16 */
-    BATCH_AT_BASE_SEQUENCE = 53,         /* int32 */
-    BATCH_AT_RECORD_COUNT = 57,          /* int32 */
+    BATCH_AT_MAGIC = 16,                  /* int8 */
+    BATCH_AT_CRC = 17,                    /* uint32, CRC-32C from the attributes to the end */
+    BATCH_AT_ATTRIBUTES = 21,             /* int16 */
+    BATCH_AT_LAST_OFFSET_DELTA = 23,      /* int32 */
+    BATCH_AT_BASE_TIMESTAMP = 27,         /* int64 */
+    BATCH_AT_MAX_TIMESTAMP = 35,          /* int64 */
+    BATCH_AT_PRODUCER_ID = 43,            /* int64 */
+    BATCH_AT_PRODUCER_EPOCH = 51,         /* int16 */
+    BATCH_AT_BASE_SEQUENCE = 53,          /* int32 */
+    BATCH_AT_RECORD_COUNT = 57,           /* int32 */
     BATCH_AT_RECORDS = 61,
 };
 
@@ -191,8 +191,8 @@ bool batch_stamp_time(uint8_t *batch, struct batch_time);
 
 /* A run of batches in memory: a produce payload, a piece of a segment. */
 struct batch_iterator {
-    struct slice rest;         /* from the batch that comes next, or at which it stopped */
-    int64_t position;          /* bytes from the start of the run to `rest` */
+    struct slice rest;          /* from the batch that comes next, or at which it stopped */
+    int64_t position;           /* bytes from the start of the run to `rest` */
     enum batch_outcome stopped; /* BATCH_OK while going on, then why it stopped; sticky */
 };
 

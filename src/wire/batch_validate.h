@@ -20,14 +20,14 @@
 
 /* The topic's settings and the kind of sender. */
 struct batch_rules {
-    int64_t now_ms;                    /* wall clock */
-    int64_t timestamp_before_max_ms;   /* message.timestamp.before.max.ms */
-    int64_t timestamp_after_max_ms;    /* message.timestamp.after.max.ms */
-    int64_t message_size_max;          /* max.message.bytes: the batch with its header */
+    int64_t now_ms;                       /* wall clock */
+    int64_t timestamp_before_max_ms;      /* message.timestamp.before.max.ms */
+    int64_t timestamp_after_max_ms;       /* message.timestamp.after.max.ms */
+    int64_t message_size_max;             /* max.message.bytes: the batch with its header */
     int64_t decompressed_record_size_max; /* max.decompressed.message.bytes; 0: no limit */
-    int64_t decompressed_size_max;     /* all records of the batch; 0: codec.h's default */
-    enum timestamp_type timestamp_type; /* message.timestamp.type */
-    bool compacted;    /* cleanup.policy has compact: every record needs a key */
+    int64_t decompressed_size_max;        /* all records of the batch; 0: codec.h's default */
+    enum timestamp_type timestamp_type;   /* message.timestamp.type */
+    bool compacted;                       /* cleanup.policy has compact: every record needs a key */
     bool from_client;  /* false for a coordinator of ours: control batches and any sequence pass */
     bool refuses_zstd; /* produce request before version 7 */
 };
@@ -35,12 +35,12 @@ struct batch_rules {
 /* The rule that was broken; metrics and tests tell them apart. */
 enum batch_fault {
     BATCH_FAULT_NONE,
-    BATCH_FAULT_FRAME,             /* no whole batch, a size that cannot be */
-    BATCH_FAULT_REST,              /* more than one batch, or bytes behind it that are none */
+    BATCH_FAULT_FRAME, /* no whole batch, a size that cannot be */
+    BATCH_FAULT_REST,  /* more than one batch, or bytes behind it that are none */
     BATCH_FAULT_MAGIC,
     BATCH_FAULT_CRC,
-    BATCH_FAULT_SIZE,              /* larger than message_size_max */
-    BATCH_FAULT_OFFSET,            /* base offset, counts */
+    BATCH_FAULT_SIZE,   /* larger than message_size_max */
+    BATCH_FAULT_OFFSET, /* base offset, counts */
     BATCH_FAULT_SEQUENCE,
     BATCH_FAULT_CONTROL,
     BATCH_FAULT_CODEC,             /* unknown, or not allowed in this version */
@@ -54,9 +54,9 @@ enum batch_fault {
 
 /* A record that was refused, for RecordErrors of the produce response (version 8 and later). */
 struct batch_record_error {
-    int32_t index;         /* in the batch, from 0 */
+    int32_t index;          /* in the batch, from 0 */
     enum batch_fault fault; /* BATCH_FAULT_KEY or BATCH_FAULT_TIMESTAMP */
-    int64_t timestamp;     /* of the record */
+    int64_t timestamp;      /* of the record */
 };
 
 /* Stored at most; more are counted. */

@@ -98,8 +98,8 @@ void codec_reader_open(struct codec_reader *reader, struct codec_pool *pool,
     *reader = (struct codec_reader){
         .pool = pool,
         .rest = source.compressed,
-        .output_size_max = source.output_size_max > 0 ? source.output_size_max
-                                                      : CODEC_OUTPUT_SIZE_MAX_DEFAULT,
+        .output_size_max =
+            source.output_size_max > 0 ? source.output_size_max : CODEC_OUTPUT_SIZE_MAX_DEFAULT,
         .codec = source.codec,
     };
     if (!codec_is_known((int)source.codec)) {

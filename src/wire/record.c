@@ -124,8 +124,8 @@ static inline size_t bytes_size(struct slice bytes)
 static size_t body_size(const struct record *record)
 {
     return 1 + varint_size(record->timestamp_delta) + varint_size(record->offset_delta) +
-           bytes_size(record->key) + bytes_size(record->value) +
-           varint_size(record->header_count) + record->headers.size;
+           bytes_size(record->key) + bytes_size(record->value) + varint_size(record->header_count) +
+           record->headers.size;
 }
 
 size_t record_size(const struct record *record)

@@ -20,12 +20,10 @@ static void init(struct api_kit *kit)
     api_kit_init(kit, NULL);
     api_kit_add_broker(kit->image, &(struct api_kit_broker){
                                        .id = 1, .host = "one.example", .port = 9092, .rack = "r1"});
-    api_kit_add_broker(
-        kit->image,
-        &(struct api_kit_broker){.id = 2, .host = "two", .port = 2, .fenced = true});
-    api_kit_add_broker(
-        kit->image,
-        &(struct api_kit_broker){.id = 3, .host = "three", .port = 3, .listener = "OTHER"});
+    api_kit_add_broker(kit->image,
+                       &(struct api_kit_broker){.id = 2, .host = "two", .port = 2, .fenced = true});
+    api_kit_add_broker(kit->image, &(struct api_kit_broker){
+                                       .id = 3, .host = "three", .port = 3, .listener = "OTHER"});
 }
 
 /* ---- DescribeCluster ---- */
@@ -206,8 +204,8 @@ static void out_of_reach(void **state)
     assert_slice_is(response->error_message, "The coordinator is not available.");
     assert_int_equal(response->node_id, -1);
     kit.listener.name = "PLAINTEXT";
-    api_kit_add_broker(kit.image, &(struct api_kit_broker){
-                                      .id = 1, .host = "one", .port = 1, .fenced = true});
+    api_kit_add_broker(kit.image,
+                       &(struct api_kit_broker){.id = 1, .host = "one", .port = 1, .fenced = true});
     response = find_two(&kit, 4, 0);
     assert_int_equal(response->coordinators[1].error_code, ERR_COORDINATOR_NOT_AVAILABLE);
     api_kit_fini(&kit);

@@ -95,8 +95,7 @@ static void names(void **state)
     check(ask(&kit, (struct ask){.names = {"ccc", "aaa", "zz", "aab", "a b"}, .limit = 4}),
           "a b!17 aaa:0,1,2 aab!3 ccc:0 > ccc:1");
     check(ask(&kit, (struct ask){.names = {"aaa", "aaa", "zz", "aaa"}}), "aaa:0,1,2 zz!3");
-    check(ask(&kit, (struct ask){.names = {"bbz", "bbb", "bbz"}, .limit = 3}),
-          "bbb:0,1,2 > bbz:0");
+    check(ask(&kit, (struct ask){.names = {"bbz", "bbb", "bbz"}, .limit = 3}), "bbb:0,1,2 > bbz:0");
     check(ask(&kit, (struct ask){.names = {"", "aaa"}}), "!17 aaa:0,1,2");
     api_kit_fini(&kit);
 }
@@ -249,8 +248,7 @@ static void directories(void **state)
         api_kit_apply(kit.image, &wire_partition_record, 1, &record);
         const struct describe_topic_partitions_response *response =
             ask(&kit, (struct ask){.names = {"aaa"}, .limit = 1});
-        assert_int_equal(response->topics[0].partitions[0].offline_replicas_count,
-                         rows[i].offline);
+        assert_int_equal(response->topics[0].partitions[0].offline_replicas_count, rows[i].offline);
     }
     api_kit_fini(&kit);
 }

@@ -94,8 +94,8 @@ static void many_wait(void **state)
     struct init_producer_id_request message = idempotent();
     struct api_exchange exchanges[MANY];
     for (int i = 0; i < MANY; i++)
-        exchanges[i] = (struct api_exchange){
-            .key = API_INIT_PRODUCER_ID, .version = 4, .message = &message};
+        exchanges[i] =
+            (struct api_exchange){.key = API_INIT_PRODUCER_ID, .version = 4, .message = &message};
     api_kit_run(&kit, exchanges, MANY);
     for (int i = 0; i < MANY; i++) {
         const struct init_producer_id_response *response = exchanges[i].response;
@@ -115,8 +115,8 @@ static void no_block_to_be_had(void **state)
     struct init_producer_id_request message = idempotent();
     struct api_exchange exchanges[3];
     for (int i = 0; i < 3; i++)
-        exchanges[i] = (struct api_exchange){
-            .key = API_INIT_PRODUCER_ID, .version = 5, .message = &message};
+        exchanges[i] =
+            (struct api_exchange){.key = API_INIT_PRODUCER_ID, .version = 5, .message = &message};
     calls_that_fail = 1;
     api_kit_run(&kit, exchanges, 3);
     for (int i = 0; i < 3; i++) {
@@ -167,10 +167,8 @@ static void the_caller_is_gone(void **state)
     struct init_producer_id_request message = idempotent();
     struct api_exchange exchanges[3];
     for (int i = 0; i < 3; i++)
-        exchanges[i] = (struct api_exchange){.key = API_INIT_PRODUCER_ID,
-                                             .version = 5,
-                                             .message = &message,
-                                             .abandoned = i == 0};
+        exchanges[i] = (struct api_exchange){
+            .key = API_INIT_PRODUCER_ID, .version = 5, .message = &message, .abandoned = i == 0};
     api_kit_run(&kit, exchanges, 3);
     assert_false(exchanges[0].answered);
     assert_true(exchanges[1].answered);

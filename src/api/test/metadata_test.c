@@ -256,14 +256,12 @@ static void no_leader(void **state)
     struct metadata_request_topics topics[] = {named("none"), named("gone")};
     struct metadata_request message = request_of(topics, 2);
     const struct metadata_response *response = ask(&kit, 12, &message);
-    const struct metadata_response_topics_partitions *none =
-        topic_of(response, "none")->partitions;
+    const struct metadata_response_topics_partitions *none = topic_of(response, "none")->partitions;
     assert_int_equal(none->error_code, ERR_LEADER_NOT_AVAILABLE);
     assert_int_equal(none->leader_id, -1);
     assert_int_equal(none->leader_epoch, 3);
     assert_int_equal(none->offline_replicas_count, 0);
-    const struct metadata_response_topics_partitions *gone =
-        topic_of(response, "gone")->partitions;
+    const struct metadata_response_topics_partitions *gone = topic_of(response, "gone")->partitions;
     assert_int_equal(gone->error_code, ERR_LEADER_NOT_AVAILABLE);
     assert_int_equal(gone->leader_id, -1);
     assert_int_equal(gone->replica_nodes_count, 1);
@@ -282,10 +280,8 @@ static void another_listener(void **state)
     (void)state;
     struct api_kit kit;
     init(&kit, NULL);
-    api_kit_add_broker(kit.image, &(struct api_kit_broker){.id = 2,
-                                                           .host = "two",
-                                                           .port = 1,
-                                                           .listener = "INTERNAL"});
+    api_kit_add_broker(kit.image, &(struct api_kit_broker){
+                                      .id = 2, .host = "two", .port = 1, .listener = "INTERNAL"});
     api_kit_add_topic(kit.image, &(struct api_kit_topic){"apart", 0x11, 1, 2});
     struct metadata_request_topics topics[] = {named("apart")};
     struct metadata_request message = request_of(topics, 1);

@@ -133,9 +133,8 @@ static void each_its_own(void **state)
     add(&request, "bbb", 1, slice_first(bad, bad.size - 1));
     add(&request, "bbb", 0, replica_kit_batch(kit, 1, 10));
     const struct produce_response *response = ask(kit, 9, &request);
-    static const enum err first[] = {ERR_NONE, ERR_UNKNOWN_TOPIC_OR_PARTITION,
-                                     ERR_INVALID_RECORD, ERR_NONE,
-                                     ERR_UNKNOWN_TOPIC_OR_PARTITION};
+    static const enum err first[] = {ERR_NONE, ERR_UNKNOWN_TOPIC_OR_PARTITION, ERR_INVALID_RECORD,
+                                     ERR_NONE, ERR_UNKNOWN_TOPIC_OR_PARTITION};
     for (int32_t i = 0; i < (int32_t)COUNT_OF(first); i++) {
         assert_int_equal(part_of(response, 0, i)->index, request.parts[0][i].index);
         assert_int_equal(part_of(response, 0, i)->error_code, first[i]);
@@ -470,8 +469,7 @@ static void a_failed_sync_is_told_to_all(void **state)
     replica_kit_release_worker(&kit);
     for (int i = 0; i < 3; i++) {
         replica_kit_wait(&kit, &exchanges[i]);
-        assert_int_equal(part_of(exchanges[i].response, 0, 0)->error_code,
-                         ERR_KAFKA_STORAGE_ERROR);
+        assert_int_equal(part_of(exchanges[i].response, 0, 0)->error_code, ERR_KAFKA_STORAGE_ERROR);
     }
     replica_kit_fini(&kit);
 }
@@ -538,8 +536,7 @@ static void late_shards_are_waited_for(void **state)
     request_init(&request, -1);
     for (int32_t i = 0; i < 3; i++)
         add(&request, "aaa", i, replica_kit_batch(&kit, 1, 1));
-    struct api_exchange exchange = {
-        .key = API_PRODUCE, .version = 9, .message = &request.message};
+    struct api_exchange exchange = {.key = API_PRODUCE, .version = 9, .message = &request.message};
     replica_kit_begin(&kit, &exchange);
     assert_false(replica_kit_is_done(&kit, &exchange));
     replica_kit_catch_up(&kit);
@@ -638,8 +635,7 @@ static void made_again(void **state)
     request_init(&request, -1);
     for (int32_t i = 0; i < 3; i++)
         add(&request, "aaa", i, replica_kit_batch(kit, 2, 1));
-    struct api_exchange exchange = {
-        .key = API_PRODUCE, .version = 9, .message = &request.message};
+    struct api_exchange exchange = {.key = API_PRODUCE, .version = 9, .message = &request.message};
     replica_kit_begin(kit, &exchange);
     replica_kit_release_worker(kit);
     replica_kit_wait(kit, &exchange);

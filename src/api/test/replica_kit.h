@@ -45,7 +45,7 @@ void replica_kit_fini(struct replica_kit *);
         REPLICA_KIT_AT_(test, set_up, 3)
 #define REPLICA_KIT_AT_(test, set_up, shards) \
     { \
-        #test ", shards: " #shards, test, set_up, replica_kit_tear_down, (void *)(intptr_t)shards \
+#test ", shards: " #shards, test, set_up, replica_kit_tear_down, (void *)(intptr_t)shards \
     }
 /* Not initialised, but for the number of shards. */
 struct replica_kit *replica_kit_take(void **state);

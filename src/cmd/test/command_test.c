@@ -20,11 +20,19 @@ static enum exit_code nothing(const struct command_call *call)
 }
 
 static const struct command table[] = {
-    {.name = "go", .arguments = "", .summary = "just go", .flags = {&flag_number, &flag_all},
+    {.name = "go",
+     .arguments = "",
+     .summary = "just go",
+     .flags = {&flag_number, &flag_all},
      .run = nothing},
-    {.name = "topic create", .arguments = "NAME...", .summary = "create topics",
-     .flags = {&flag_number, &flag_all, &flag_set}, .examples = {"ottla topic create a"},
-     .argument_min = 1, .argument_max = 3, .run = nothing},
+    {.name = "topic create",
+     .arguments = "NAME...",
+     .summary = "create topics",
+     .flags = {&flag_number, &flag_all, &flag_set},
+     .examples = {"ottla topic create a"},
+     .argument_min = 1,
+     .argument_max = 3,
+     .run = nothing},
     {.name = "topic list", .arguments = "", .summary = "list topics", .run = nothing},
     {.name = NULL},
 };
@@ -104,8 +112,7 @@ static void mistakes(void **state)
     (void)state;
     wrong(WORDS("og"), "no such command: og; did you mean go?");
     wrong(WORDS("topc", "create"), "no such command: topc; did you mean topic?");
-    wrong(WORDS("topic", "crate"),
-          "no such command: topic crate; did you mean topic create?");
+    wrong(WORDS("topic", "crate"), "no such command: topic crate; did you mean topic create?");
     wrong(WORDS("frobnicate"), "no such command: frobnicate. See ottla --help.");
     wrong(WORDS("go", "--nubmer", "3"),
           "unknown flag --nubmer; did you mean --number? See ottla go --help.");
@@ -119,8 +126,7 @@ static void mistakes(void **state)
     wrong(WORDS("help", "nothing"), "no such command: nothing. See ottla --help.");
     wrong(WORDS("help", "topic", "nothing"),
           "no such command: topic nothing. See ottla topic --help.");
-    wrong(WORDS("help", "topic", "lsit"),
-          "no such command: topic lsit; did you mean topic list?");
+    wrong(WORDS("help", "topic", "lsit"), "no such command: topic lsit; did you mean topic list?");
 }
 
 static void help(void **state)
@@ -155,8 +161,7 @@ static void numbers(void **state)
     assert_true(call_number(&p.call, (struct call_number){&flag_number, 1, 20, 3}, &number));
     assert_int_equal(number, 12);
     assert_false(call_number(&p.call, (struct call_number){&flag_number, 1, 10, 3}, &number));
-    assert_string_equal(console.err.data,
-                        "ottla: --number 12: must be a number from 1 to 10\n");
+    assert_string_equal(console.err.data, "ottla: --number 12: must be a number from 1 to 10\n");
     assert_true(call_number(&p.call, (struct call_number){&flag_set, 1, 10, 3}, &number));
     assert_int_equal(number, 3);
     text_fini(&p.out);
@@ -243,9 +248,12 @@ static void tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flags_in_every_form), cmocka_unit_test(odd_words),
-        cmocka_unit_test(mistakes),            cmocka_unit_test(help),
-        cmocka_unit_test(numbers),             cmocka_unit_test(every_command_is_complete),
+        cmocka_unit_test(flags_in_every_form),
+        cmocka_unit_test(odd_words),
+        cmocka_unit_test(mistakes),
+        cmocka_unit_test(help),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(every_command_is_complete),
         cmocka_unit_test(tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,8 +63,8 @@ static struct slice plain_batch(struct batch_builder *builder)
     batch_builder_add(builder, &(struct batch_record){.timestamp = 100,
                                                       .key = SLICE_LIT("k"),
                                                       .value = SLICE_LIT("v\"1")});
-    batch_builder_add(builder, &(struct batch_record){
-                                   .timestamp = 101, .headers = &header, .header_count = 1});
+    batch_builder_add(
+        builder, &(struct batch_record){.timestamp = 101, .headers = &header, .header_count = 1});
     struct slice batch = batch_builder_finish(builder, NULL);
     assert_false(slice_is_null(batch));
     return batch;
@@ -78,13 +78,14 @@ static void segments(void **state)
     write_file(path, plain_batch(&builder));
     dumps(path, NULL, 0,
           FOLDER "/orders-0/00000000000000000005.log: segment, 83 bytes\n"
-          "position=0 offsets=5..6 records=2 size=83 epoch=3 codec=none created=101 crc=ok\n"
-          "  {\"offset\":5,\"timestamp\":100,\"key\":\"k\",\"value\":\"v\\\"1\"}\n"
-          "  {\"offset\":6,\"timestamp\":101,\"key\":null,\"value\":null,\"headers\":["
-          "{\"key\":\"h\",\"value_base64\":\"/w==\"}]}\n",
+                 "position=0 offsets=5..6 records=2 size=83 epoch=3 codec=none created=101 crc=ok\n"
+                 "  {\"offset\":5,\"timestamp\":100,\"key\":\"k\",\"value\":\"v\\\"1\"}\n"
+                 "  {\"offset\":6,\"timestamp\":101,\"key\":null,\"value\":null,\"headers\":["
+                 "{\"key\":\"h\",\"value_base64\":\"/w==\"}]}\n",
           "");
     dumps(path, (const char *const[2]){"-B"}, 0,
-          FOLDER "/orders-0/00000000000000000005.log: segment, 83 bytes\n"
+          FOLDER
+          "/orders-0/00000000000000000005.log: segment, 83 bytes\n"
           "position=0 offsets=5..6 records=2 size=83 epoch=3 codec=none created=101 crc=ok\n",
           "");
     batch_builder_fini(&builder);
@@ -134,8 +135,8 @@ static void damage(void **state)
     write_file(path, slice_of(bytes, 183));
     dumps(path, (const char *const[2]){"-B"}, 0,
           FOLDER "/orders-0/00000000000000000005.log: segment, 183 bytes\n"
-          "position=0 offsets=5..6 records=2 size=83 epoch=3 codec=none created=101 crc=ok\n"
-          "position=83 zeroes to the end, 100 bytes\n",
+                 "position=0 offsets=5..6 records=2 size=83 epoch=3 codec=none created=101 crc=ok\n"
+                 "position=83 zeroes to the end, 100 bytes\n",
           "");
     batch_builder_fini(&builder);
 }
@@ -150,16 +151,16 @@ static void metadata(void **state)
     struct batch_builder builder;
     batch_builder_init(&builder);
     batch_builder_begin(&builder, &options);
-    batch_builder_add(&builder, &(struct batch_record){
-                                    .timestamp = 7, .value = {feature, sizeof feature}});
+    batch_builder_add(&builder,
+                      &(struct batch_record){.timestamp = 7, .value = {feature, sizeof feature}});
     batch_builder_add(&builder, &(struct batch_record){.timestamp = 7, .value = {feature, 2}});
     write_file(path, batch_builder_finish(&builder, NULL));
     dumps(path, NULL, 1,
           FOLDER "/__cluster_metadata-0/00000000000000000000.log: segment, 87 bytes\n"
-          "position=0 offsets=0..1 records=2 size=87 epoch=-1 codec=none created=7 crc=ok\n"
-          "  {\"offset\":0,\"timestamp\":7,\"value\":{\"type\":\"FeatureLevelRecord\","
-          "\"version\":0,\"data\":{\"name\":\"a.b\",\"featureLevel\":33}}}\n"
-          "  {\"offset\":1,\"timestamp\":7,\"value\":\"\\u0001\\f\"}\n",
+                 "position=0 offsets=0..1 records=2 size=87 epoch=-1 codec=none created=7 crc=ok\n"
+                 "  {\"offset\":0,\"timestamp\":7,\"value\":{\"type\":\"FeatureLevelRecord\","
+                 "\"version\":0,\"data\":{\"name\":\"a.b\",\"featureLevel\":33}}}\n"
+                 "  {\"offset\":1,\"timestamp\":7,\"value\":\"\\u0001\\f\"}\n",
           "log dump: " FOLDER "/__cluster_metadata-0/00000000000000000000.log: offset 1: the value "
           "is no record of __cluster_metadata that is known\n");
     batch_builder_fini(&builder);
@@ -185,10 +186,10 @@ static void control_records(void **state)
     write_file(path, batch_builder_finish(&builder, NULL));
     dumps(path, NULL, 0,
           FOLDER "/t-0/00000000000000000000.log: segment, 78 bytes\n"
-          "position=0 offsets=0..0 records=1 size=78 epoch=-1 codec=none created=7 crc=ok "
-          "producer=4/2 sequence=-1..-1 transactional control\n"
-          "  {\"offset\":0,\"timestamp\":7,\"control\":{\"type\":\"COMMIT\",\"version\":0,"
-          "\"data\":{\"coordinatorEpoch\":9}}}\n",
+                 "position=0 offsets=0..0 records=1 size=78 epoch=-1 codec=none created=7 crc=ok "
+                 "producer=4/2 sequence=-1..-1 transactional control\n"
+                 "  {\"offset\":0,\"timestamp\":7,\"control\":{\"type\":\"COMMIT\",\"version\":0,"
+                 "\"data\":{\"coordinatorEpoch\":9}}}\n",
           "");
     batch_builder_fini(&builder);
 }
@@ -204,12 +205,12 @@ static void indexes(void **state)
     write_file(path, slice_of(bytes, 24)); /* two entries of room behind it */
     dumps(path, NULL, 0,
           FOLDER "/t-0/00000000000000000040.index: offset index, 24 bytes\n"
-          "offset=42 position=4096\n",
+                 "offset=42 position=4096\n",
           "");
     write_file(path, slice_of(bytes, 9));
     dumps(path, NULL, 1,
           FOLDER "/t-0/00000000000000000040.index: offset index, 9 bytes\n"
-          "offset=42 position=4096\n",
+                 "offset=42 position=4096\n",
           "log dump: " FOLDER "/t-0/00000000000000000040.index: 1 bytes after the last entry\n");
     store_i64(bytes, 1000);
     store_u32(bytes + 8, 3);
@@ -242,8 +243,7 @@ static void producer_snapshots(void **state)
     dumps(path, NULL, 1, shown,
           "log dump: " FOLDER "/t-0/00000000000000000040.snapshot: the checksum does not match\n");
     write_file(path, slice_of(bytes, 20));
-    dumps(path, NULL, 1,
-          FOLDER "/t-0/00000000000000000040.snapshot: producer snapshot, 20 bytes\n",
+    dumps(path, NULL, 1, FOLDER "/t-0/00000000000000000040.snapshot: producer snapshot, 20 bytes\n",
           "log dump: " FOLDER
           "/t-0/00000000000000000040.snapshot: not a producer snapshot of version 1\n");
 }
@@ -288,10 +288,14 @@ static void strangers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(segments),        cmocka_unit_test(as_json),
-        cmocka_unit_test(damage),          cmocka_unit_test(metadata),
-        cmocka_unit_test(control_records), cmocka_unit_test(indexes),
-        cmocka_unit_test(producer_snapshots), cmocka_unit_test(texts),
+        cmocka_unit_test(segments),
+        cmocka_unit_test(as_json),
+        cmocka_unit_test(damage),
+        cmocka_unit_test(metadata),
+        cmocka_unit_test(control_records),
+        cmocka_unit_test(indexes),
+        cmocka_unit_test(producer_snapshots),
+        cmocka_unit_test(texts),
         cmocka_unit_test(strangers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,8 @@ struct explained {
 
 static void explain(struct explained *e, const char *word, const char *format, const char *scope)
 {
-    struct command_call call = {.arguments = &word, .argument_count = word != NULL,
-                                .console = &e->console};
+    struct command_call call = {
+        .arguments = &word, .argument_count = word != NULL, .console = &e->console};
     console_init_captured(&e->console);
     if (format != NULL)
         call.values[call.value_count++] =

@@ -146,10 +146,9 @@ static void whole_records(void **state)
         .topic = SLICE_LIT("t"), .key = SLICE_LIT("\xff"), .value = {NULL, 0}, .timestamp_ms = -1};
     static const char as_bytes[] =
         "{\"topic\":\"t\",\"key_base64\":\"/w==\",\"value\":null,\"partition\":0,\"offset\":0}\n";
-    writes("jsonl",
-           "{\"topic\":\"orders\",\"key\":\"key\",\"value\":\"va\\\"l\\n\",\"headers\":["
-           "{\"key\":\"h1\",\"value\":\"one\"},{\"key\":\"h2\",\"value\":null}],"
-           "\"timestamp\":1771063200123,\"partition\":3,\"offset\":258}\n");
+    writes("jsonl", "{\"topic\":\"orders\",\"key\":\"key\",\"value\":\"va\\\"l\\n\",\"headers\":["
+                    "{\"key\":\"h1\",\"value\":\"one\"},{\"key\":\"h2\",\"value\":null}],"
+                    "\"timestamp\":1771063200123,\"partition\":3,\"offset\":258}\n");
     writes_record("jsonl", &bytes, as_bytes, sizeof as_bytes - 1);
     static const char indented[] = "{\n  \"topic\": \"t\",\n  \"key_base64\": \"/w==\",\n"
                                    "  \"value\": null,\n  \"partition\": 0,\n  \"offset\": 0\n}\n";
@@ -182,11 +181,15 @@ static void what_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verbs),          cmocka_unit_test(escapes),
-        cmocka_unit_test(headers_in_braces), cmocka_unit_test(forms_of_text),
-        cmocka_unit_test(forms_of_numbers),  cmocka_unit_test(dates),
+        cmocka_unit_test(verbs),
+        cmocka_unit_test(escapes),
+        cmocka_unit_test(headers_in_braces),
+        cmocka_unit_test(forms_of_text),
+        cmocka_unit_test(forms_of_numbers),
+        cmocka_unit_test(dates),
         cmocka_unit_test(whole_records),
-        cmocka_unit_test(null_and_empty),    cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(null_and_empty),
+        cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

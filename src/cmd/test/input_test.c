@@ -147,9 +147,9 @@ static void formats_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines),        cmocka_unit_test(keys_and_values),
-        cmocka_unit_test(sizes),        cmocka_unit_test(decoded),
-        cmocka_unit_test(broken_input), cmocka_unit_test(json),
+        cmocka_unit_test(lines),           cmocka_unit_test(keys_and_values),
+        cmocka_unit_test(sizes),           cmocka_unit_test(decoded),
+        cmocka_unit_test(broken_input),    cmocka_unit_test(json),
         cmocka_unit_test(formats_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

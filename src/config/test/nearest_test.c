@@ -12,8 +12,8 @@
 
 static const char *suggest(const char *asked)
 {
-    static const char *const names[] = {"start", "topic", "produce", "consume", "log",
-                                        "raw", "version", "help"};
+    static const char *const names[] = {"start", "topic", "produce", "consume",
+                                        "log",   "raw",   "version", "help"};
     struct nearest nearest;
     nearest_init(&nearest, slice_of_text(asked));
     for (size_t i = 0; i < COUNT_OF(names); i++)

@@ -204,8 +204,8 @@ static void listeners_of_every_form(void **state)
     static const struct form forms[] = {
         {"PLAINTEXT://:9092", NULL, "PLAINTEXT  9092", "PLAINTEXT box.example 9092"},
         {"PLAINTEXT://:0", NULL, "PLAINTEXT  0", "PLAINTEXT box.example 0"},
-        {"PLAINTEXT://0.0.0.0:9092", "PLAINTEXT://broker.example:19092",
-         "PLAINTEXT 0.0.0.0 9092", "PLAINTEXT broker.example 19092"},
+        {"PLAINTEXT://0.0.0.0:9092", "PLAINTEXT://broker.example:19092", "PLAINTEXT 0.0.0.0 9092",
+         "PLAINTEXT broker.example 19092"},
         {"PLAINTEXT://[::]:9092", "PLAINTEXT://[2001:db8::7]:9092", "PLAINTEXT :: 9092",
          "PLAINTEXT 2001:db8::7 9092"},
         {"PLAINTEXT://[::1]:0", NULL, "PLAINTEXT ::1 0", "PLAINTEXT ::1 0"},
@@ -219,11 +219,13 @@ static void listeners_of_every_form(void **state)
         char told[200];
         snprintf(bound, sizeof bound, "listeners=%s", forms[i].listeners);
         snprintf(told, sizeof told, "advertised.listeners=%s", forms[i].advertised);
-        struct load l = load_ok(
-            NULL,
-            SET(bound, "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,OUTSIDE:PLAINTEXT,"
-                       "CONTROLLER:PLAINTEXT",
-                forms[i].advertised != NULL ? told : NULL), "");
+        struct load l =
+            load_ok(NULL,
+                    SET(bound,
+                        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,OUTSIDE:PLAINTEXT,"
+                        "CONTROLLER:PLAINTEXT",
+                        forms[i].advertised != NULL ? told : NULL),
+                    "");
         assert_listeners(&l.config->listeners, forms[i].bound);
         assert_listeners(&l.config->advertised, forms[i].told);
         finish(&l);
@@ -233,8 +235,8 @@ static void listeners_of_every_form(void **state)
 static void limits_of_single_hosts(void **state)
 {
     (void)state;
-    struct load l = load_ok(
-        NULL, SET("max.connections.per.ip.overrides=10.0.0.1:7, ::1:3,box:0"), "");
+    struct load l =
+        load_ok(NULL, SET("max.connections.per.ip.overrides=10.0.0.1:7, ::1:3,box:0"), "");
     finish(&l);
     refused(NULL, SET("max.connections.per.ip.overrides=10.0.0.1"),
             "error: --set max.connections.per.ip.overrides: max.connections.per.ip.overrides: "
@@ -247,8 +249,8 @@ static void limits_of_single_hosts(void **state)
 static void set_wins_over_the_file(void **state)
 {
     (void)state;
-    struct load l = load_ok(shipped, SET("num.partitions=7", "log.dirs = /a, /b",
-                                         "num.partitions=8"), "");
+    struct load l =
+        load_ok(shipped, SET("num.partitions=7", "log.dirs = /a, /b", "num.partitions=8"), "");
     assert_int_equal(l.config->num_partitions, 8);
     assert_int_equal(l.config->log_dir_count, 2);
     assert_string_equal(l.config->log_dirs[1], "/b");
@@ -323,8 +325,9 @@ static void warnings(void **state)
 static void access_that_is_not_enforced_is_refused(void **state)
 {
     (void)state;
-    refused(NULL, SET("authorizer.class.name=org.apache.kafka.metadata.authorizer."
-                      "StandardAuthorizer"),
+    refused(NULL,
+            SET("authorizer.class.name=org.apache.kafka.metadata.authorizer."
+                "StandardAuthorizer"),
             "error: --set authorizer.class.name: authorizer.class.name=org.apache.kafka.metadata."
             "authorizer.StandardAuthorizer restricts access, which this version does not enforce; "
             "remove it to start without that protection\n");
@@ -353,8 +356,10 @@ static void access_that_is_not_enforced_is_refused(void **state)
 static void none_of_them_restricts(void **state)
 {
     (void)state;
-    struct load l = load_ok(NULL, SET("authorizer.class.name=", "ssl.client.auth=none",
-                                      "security.inter.broker.protocol=PLAINTEXT"), "");
+    struct load l = load_ok(NULL,
+                            SET("authorizer.class.name=", "ssl.client.auth=none",
+                                "security.inter.broker.protocol=PLAINTEXT"),
+                            "");
     finish(&l);
 }
 
@@ -450,8 +455,9 @@ static void listeners_that_cannot_be(void **state)
             "advertised.listeners=PLAINTEXT://box.example:9092\n");
     refused(NULL, SET("listeners=CONTROLLER://127.0.0.1:9093"),
             "error: --set listeners: listeners: there must be at least one listener for clients\n");
-    refused(NULL, SET("advertised.listeners=EXTERNAL://a:1",
-                      "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,EXTERNAL:PLAINTEXT"),
+    refused(NULL,
+            SET("advertised.listeners=EXTERNAL://a:1",
+                "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,EXTERNAL:PLAINTEXT"),
             "error: --set advertised.listeners: advertised.listeners: EXTERNAL is not among "
             "listeners\n");
     refused(NULL, SET("inter.broker.listener.name=INTERNAL"),

@@ -69,7 +69,9 @@ static void line_ends(void **state)
     (void)state;
     expect("a=1\r\nb=2\rc=3", "1[a][1]\n2[b][2]\n3[c][3]\n");
     expect("a=1\r\n\r\nb=2\r\n", "1[a][1]\n3[b][2]\n");
-    expect("\xef\xbb\xbf" "a=1\nb=\xef\xbb\xbf\n", "1[a][1]\n2[b][\xef\xbb\xbf]\n");
+    expect("\xef\xbb\xbf"
+           "a=1\nb=\xef\xbb\xbf\n",
+           "1[a][1]\n2[b][\xef\xbb\xbf]\n");
     expect("\xef\xbb\xbf", "");
 }
 

@@ -35,7 +35,12 @@ static struct config_pairs pairs(const struct config_pair *at, size_t count)
 }
 
 #define PAIR(n, v) \
-    {.name = {(const uint8_t *)(n), sizeof(n) - 1}, .value = {(const uint8_t *)(v), sizeof(v) - 1}}
+    { \
+        .name = {(const uint8_t *)(n), sizeof(n) - 1}, .value = { \
+            (const uint8_t *)(v), \
+            sizeof(v) - 1 \
+        } \
+    }
 
 static void defaults(void **state)
 {
@@ -67,11 +72,10 @@ static void defaults(void **state)
 static void broker_keys_give_defaults(void **state)
 {
     (void)state;
-    struct node_config *node =
-        node_with(SET("log.retention.hours=2", "log.roll.hours=3", "log.segment.bytes=2097152",
-                      "message.max.bytes=77", "compression.type=zstd",
-                      "log.message.timestamp.type=LogAppendTime", "log.flush.interval.messages=1",
-                      "log.flush.scheduler.interval.ms=5000"));
+    struct node_config *node = node_with(SET(
+        "log.retention.hours=2", "log.roll.hours=3", "log.segment.bytes=2097152",
+        "message.max.bytes=77", "compression.type=zstd", "log.message.timestamp.type=LogAppendTime",
+        "log.flush.interval.messages=1", "log.flush.scheduler.interval.ms=5000"));
     struct config_layers layers = {0};
     struct topic_config c;
     topic_config_make(node, &layers, &c);
@@ -95,8 +99,7 @@ static void precedence_of_units(void **state)
     topic_config_make(node, &layers, &c);
     assert_int_equal(c.retention_ms, 180000);
     node_config_free(node);
-    node = node_with(SET("log.retention.hours=2", "log.retention.minutes=3",
-                         "log.retention.ms=9"));
+    node = node_with(SET("log.retention.hours=2", "log.retention.minutes=3", "log.retention.ms=9"));
     topic_config_make(node, &layers, &c);
     assert_int_equal(c.retention_ms, 9);
     node_config_free(node);

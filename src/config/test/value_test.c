@@ -150,8 +150,9 @@ static void durations(void **state)
     struct config_value value;
     static const char *const good[] = {"latest", "earliest", "by_duration:PT1H",
                                        "by_duration:P1DT2H3M4.5S", "by_duration:P2D"};
-    static const char *const bad[] = {"none", "by_duration:", "by_duration:P", "by_duration:1H",
-                                      "by_duration:PT", "by_duration:PT1H2", "by_duration:PT1M1H"};
+    static const char *const bad[] = {
+        "none",           "by_duration:",      "by_duration:P",     "by_duration:1H",
+        "by_duration:PT", "by_duration:PT1H2", "by_duration:PT1M1H"};
     assert_non_null(row);
     for (size_t i = 0; i < COUNT_OF(good); i++)
         assert_true(config_value_parse(row, slice_of_text(good[i]), &value, NULL));

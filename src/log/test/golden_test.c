@@ -174,8 +174,7 @@ static void aborted_transactions_are_known(void **state)
         struct log_kit *kit = kit_with(is_clean ? "clean" : "killed", "transactional");
         /* Where the index is made again, the one that is there must not matter. */
         if (!is_clean)
-            assert_int_equal(
-                sys_unlink(log_kit_dir(kit), "t-0/00000000000000000012.txnindex"), 0);
+            assert_int_equal(sys_unlink(log_kit_dir(kit), "t-0/00000000000000000012.txnindex"), 0);
         assert_int_equal(log_kit_open(kit, (struct log_kit_open){.clean = is_clean}, NULL),
                          ERR_NONE);
         const struct log *log = log_kit_log(kit);

@@ -252,10 +252,9 @@ static void make_batch(struct log_kit *kit, const struct log_kit_batch *batch,
     uint8_t *value = calloc(1, (size_t)batch->value_size + 1);
     ALWAYS(value != NULL, "memory for the test");
     for (int i = 0; i < batch->count; i++)
-        batch_builder_add(&kit->builder,
-                          &(struct batch_record){
-                              .timestamp = batch->timestamp,
-                              .value = slice_of(value, (size_t)batch->value_size)});
+        batch_builder_add(&kit->builder, &(struct batch_record){
+                                             .timestamp = batch->timestamp,
+                                             .value = slice_of(value, (size_t)batch->value_size)});
     free(value);
     struct slice bytes = batch_builder_finish(&kit->builder, NULL);
     uint8_t *copy = malloc(bytes.size);

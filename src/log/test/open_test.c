@@ -138,9 +138,9 @@ static struct whole_segment read_segment(struct log_kit *kit, int64_t base_offse
 {
     struct whole_segment segment = {0};
     (void)snprintf(segment.name, sizeof segment.name, "t-0/%020lld.log", (long long)base_offset);
-    assert_int_equal(sys_file_read_whole(log_kit_dir(kit), segment.name, 1 << 20, &segment.bytes,
-                                         &segment.size),
-                     0);
+    assert_int_equal(
+        sys_file_read_whole(log_kit_dir(kit), segment.name, 1 << 20, &segment.bytes, &segment.size),
+        0);
     return segment;
 }
 

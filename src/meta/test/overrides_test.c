@@ -142,8 +142,7 @@ static void an_image_keeps_what_it_had(void **state)
     set((struct change){META_CONFIG_TOPIC, "t", "retention.ms", "9"});
     set((struct change){META_CONFIG_BROKER, "", "message.max.bytes", "3000"});
     assert_int_equal(retention_ms(), 9);
-    const struct topic_config *old =
-        meta_topic_config(before, meta_topic_by_id(before, TOPIC_ID));
+    const struct topic_config *old = meta_topic_config(before, meta_topic_by_id(before, TOPIC_ID));
     assert_int_equal(old->retention_ms, 7);
     assert_int_equal(old->max_message_bytes, 2000);
     meta_image_unref(before);
@@ -153,8 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_files_settings_lie_lowest, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_topics_own_lie_highest_and_may_go_again, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(a_topics_own_lie_highest_and_may_go_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_brokers_reach_topics_with_and_without_their_own, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(another_brokers_do_not_concern_this_one, setup, teardown),

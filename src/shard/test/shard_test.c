@@ -463,10 +463,10 @@ static void lanes_done(struct shard *here, struct shard_job *job)
 static void lanes_begin(struct shard *here, struct shard_message *message)
 {
     (void)message;
-    lanes.upkeep = (struct shard_job){
-        .run = upkeep_run, .on_done = lanes_done, .lane = SHARD_LANE_UPKEEP};
-    lanes.data = (struct shard_job){
-        .run = data_run, .on_done = lanes_done, .lane = SHARD_LANE_DATA};
+    lanes.upkeep =
+        (struct shard_job){.run = upkeep_run, .on_done = lanes_done, .lane = SHARD_LANE_UPKEEP};
+    lanes.data =
+        (struct shard_job){.run = data_run, .on_done = lanes_done, .lane = SHARD_LANE_DATA};
     shard_submit(here, &lanes.upkeep);
     shard_submit(here, &lanes.data);
 }

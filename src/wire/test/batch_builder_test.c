@@ -327,10 +327,14 @@ static void test_rebuild_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),     cmocka_unit_test(test_java_bytes),
-        cmocka_unit_test(test_header),     cmocka_unit_test(test_compacted),
-        cmocka_unit_test(test_empty),      cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_rebuild_renumbers), cmocka_unit_test(test_rebuild_fails),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_java_bytes),
+        cmocka_unit_test(test_header),
+        cmocka_unit_test(test_compacted),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_rebuild_renumbers),
+        cmocka_unit_test(test_rebuild_fails),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -35,9 +35,8 @@ static int64_t read_all(struct codec_pool *pool, struct slice batch,
 {
     struct record_reader reader;
     record_reader_open(&reader, pool,
-                       (struct record_source){.header = header,
-                                              .batch = batch,
-                                              .output_size_max = OUTPUT_SIZE_MAX});
+                       (struct record_source){
+                           .header = header, .batch = batch, .output_size_max = OUTPUT_SIZE_MAX});
     int64_t count = 0;
     struct record record;
     while (record_read(&reader, &record)) {

@@ -97,8 +97,8 @@ void golden_record_make(struct golden_record *g, int index)
         g->key = slice_of_text(g->key_text);
     size_t size = 0;
     for (int i = 0; i < index * 13; i++)
-        size += (size_t)snprintf(g->value_text + size, sizeof g->value_text - size, "value-%d ",
-                                 index);
+        size +=
+            (size_t)snprintf(g->value_text + size, sizeof g->value_text - size, "value-%d ", index);
     if (index % 7 != 0)
         g->value = slice_of(g->value_text, size);
     g->header_count = index % 3;

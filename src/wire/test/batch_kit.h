@@ -20,7 +20,7 @@ void bytes_fini(struct bytes *);
 void bytes_add(struct bytes *, const void *data, size_t size);
 void bytes_add_slice(struct bytes *, struct slice);
 void bytes_add_u8(struct bytes *, uint8_t);
-void bytes_add_u32(struct bytes *, uint32_t); /* big-endian */
+void bytes_add_u32(struct bytes *, uint32_t);   /* big-endian */
 void bytes_add_varint(struct bytes *, int64_t); /* zigzag */
 /* A zigzag varint that uses `size` bytes even where fewer would do. */
 void bytes_add_padded_varint(struct bytes *, int64_t, size_t size);

@@ -74,12 +74,18 @@ static void test_bad_sizes_and_magics(void **state)
         int magic;
         enum batch_outcome outcome;
     } cases[] = {
-        {-1, 2, BATCH_BAD_SIZE},         {INT32_MIN, 2, BATCH_BAD_SIZE},
-        {0, 2, BATCH_BAD_SIZE},          {13, 0, BATCH_BAD_SIZE},
-        {14, 0, BATCH_OLD_MAGIC},        {14, 1, BATCH_OLD_MAGIC},
-        {14, 2, BATCH_BAD_SIZE},         {48, 2, BATCH_BAD_SIZE},
-        {49, 2, BATCH_OK},               {49, 3, BATCH_BAD_MAGIC},
-        {49, -1, BATCH_BAD_MAGIC},       {INT32_MAX, 2, BATCH_BAD_SIZE},
+        {-1, 2, BATCH_BAD_SIZE},
+        {INT32_MIN, 2, BATCH_BAD_SIZE},
+        {0, 2, BATCH_BAD_SIZE},
+        {13, 0, BATCH_BAD_SIZE},
+        {14, 0, BATCH_OLD_MAGIC},
+        {14, 1, BATCH_OLD_MAGIC},
+        {14, 2, BATCH_BAD_SIZE},
+        {48, 2, BATCH_BAD_SIZE},
+        {49, 2, BATCH_OK},
+        {49, 3, BATCH_BAD_MAGIC},
+        {49, -1, BATCH_BAD_MAGIC},
+        {INT32_MAX, 2, BATCH_BAD_SIZE},
         {INT32_MAX - 12, 2, BATCH_INCOMPLETE},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -272,8 +278,7 @@ static void test_brokers_logs(void **state)
         const char *name;
         int batches;
         int records;
-    } logs[] = {{"broker-data", 5, 14},
-                {"broker-transactions", 8, 8}};
+    } logs[] = {{"broker-data", 5, 14}, {"broker-transactions", 8, 8}};
     for (size_t i = 0; i < COUNT_OF(logs); i++) {
         struct bytes golden = golden_read(logs[i].name);
         struct batch_iterator it = batch_iterate(bytes_slice(&golden));
@@ -285,9 +290,8 @@ static void test_brokers_logs(void **state)
             assert_int_equal(view.header.base_offset, records);
             struct record_reader reader;
             struct record record;
-            record_reader_open(
-                &reader, NULL,
-                (struct record_source){.header = &view.header, .batch = view.bytes});
+            record_reader_open(&reader, NULL,
+                               (struct record_source){.header = &view.header, .batch = view.bytes});
             while (record_read(&reader, &record))
                 records++;
             assert_int_equal(reader.fault, CODEC_FINE);
@@ -304,10 +308,10 @@ static void test_brokers_logs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),     cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_walk),       cmocka_unit_test(test_bad_sizes_and_magics),
-        cmocka_unit_test(test_crc),        cmocka_unit_test(test_stamp_time),
-        cmocka_unit_test(test_sequences),  cmocka_unit_test(test_clients_batches),
+        cmocka_unit_test(test_layout),       cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_walk),         cmocka_unit_test(test_bad_sizes_and_magics),
+        cmocka_unit_test(test_crc),          cmocka_unit_test(test_stamp_time),
+        cmocka_unit_test(test_sequences),    cmocka_unit_test(test_clients_batches),
         cmocka_unit_test(test_brokers_logs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

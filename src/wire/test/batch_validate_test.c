@@ -453,8 +453,7 @@ static void test_bomb(void **state)
     size_t size = 200u << 20;
     uint8_t *zeros = (uint8_t *)calloc(1, size + 64);
     assert_non_null(zeros);
-    struct record record = {.key = slice_of_text("k"),
-                            .value = slice_of(zeros + 64, size)};
+    struct record record = {.key = slice_of_text("k"), .value = slice_of(zeros + 64, size)};
     struct bytes records = {.capacity = size + 64};
     records.data = (uint8_t *)calloc(1, records.capacity);
     assert_non_null(records.data);

@@ -45,8 +45,8 @@ static enum codec_fault read_all(struct codec_pool *pool, struct codec_source so
 static enum codec_fault read_plainly(struct codec_pool *pool, enum codec codec,
                                      const struct bytes *packed, struct bytes *out)
 {
-    return read_all(pool,
-                    (struct codec_source){.compressed = bytes_slice(packed), .codec = codec}, out);
+    return read_all(pool, (struct codec_source){.compressed = bytes_slice(packed), .codec = codec},
+                    out);
 }
 
 static struct bytes make_text(size_t size, uint64_t seed)
@@ -121,11 +121,10 @@ static void test_levels(void **state)
     assert_false(codec_level_is_valid(CODEC_SNAPPY, 1));
     assert_true(codec_level_is_valid(CODEC_SNAPPY, CODEC_LEVEL_DEFAULT));
     uint8_t out[64 * 1024];
-    size_t size = codec_write(pool, bytes_slice(&text),
-                              (struct codec_target){.codec = CODEC_GZIP,
-                                                    .level = 99,
-                                                    .out = out,
-                                                    .capacity = sizeof out});
+    size_t size =
+        codec_write(pool, bytes_slice(&text),
+                    (struct codec_target){
+                        .codec = CODEC_GZIP, .level = 99, .out = out, .capacity = sizeof out});
     assert_int_equal(size, 0);
     bytes_fini(&text);
     codec_pool_free(pool);
@@ -162,15 +161,14 @@ static void test_snappy_bare(void **state)
     struct bytes text = make_text(3000000, 3);
     size_t size = snappy_max_compressed_length(text.size);
     struct bytes packed = {.data = (uint8_t *)malloc(size), .size = size, .capacity = size};
-    assert_int_equal(snappy_compress((const char *)text.data, text.size, (char *)packed.data,
-                                     &packed.size),
-                     SNAPPY_OK);
+    assert_int_equal(
+        snappy_compress((const char *)text.data, text.size, (char *)packed.data, &packed.size),
+        SNAPPY_OK);
     struct bytes back = {0};
     assert_int_equal(read_plainly(pool, CODEC_SNAPPY, &packed, &back), CODEC_FINE);
     assert_true(slice_equal(bytes_slice(&back), bytes_slice(&text)));
-    struct codec_source source = {.compressed = bytes_slice(&packed),
-                                  .codec = CODEC_SNAPPY,
-                                  .output_size_max = 2999999};
+    struct codec_source source = {
+        .compressed = bytes_slice(&packed), .codec = CODEC_SNAPPY, .output_size_max = 2999999};
     assert_int_equal(read_all(pool, source, NULL), CODEC_TOO_LARGE);
     source.output_size_max = 3000000;
     assert_int_equal(read_all(pool, source, NULL), CODEC_FINE);
@@ -213,13 +211,13 @@ static void test_snappy_lies(void **state)
         const char *bytes;
         size_t size;
     } lies[] = {
-        {"\xff\xff\xff\xff\x0f\0\0\0", 8},                    /* claims 4 GiB */
-        {"\xff\xff\xff\xff\xff\x01", 6},                      /* a long varint */
-        {FRAMED "\xff\xff\xff\xff", 20},                      /* a block of -1 bytes */
-        {FRAMED "\0\0\0\0", 20},                              /* a block of none */
-        {FRAMED "\0\0\0\5abc", 23},                           /* a block cut short */
-        {FRAMED "\0\0", 18},                                  /* half a size */
-        {FRAMED "\0\0\0\6\xff\xff\xff\xff\x07\0", 26},        /* a block that claims 2 GiB */
+        {"\xff\xff\xff\xff\x0f\0\0\0", 8},             /* claims 4 GiB */
+        {"\xff\xff\xff\xff\xff\x01", 6},               /* a long varint */
+        {FRAMED "\xff\xff\xff\xff", 20},               /* a block of -1 bytes */
+        {FRAMED "\0\0\0\0", 20},                       /* a block of none */
+        {FRAMED "\0\0\0\5abc", 23},                    /* a block cut short */
+        {FRAMED "\0\0", 18},                           /* half a size */
+        {FRAMED "\0\0\0\6\xff\xff\xff\xff\x07\0", 26}, /* a block that claims 2 GiB */
     };
     struct codec_pool *pool = codec_pool_new();
     for (size_t i = 0; i < COUNT_OF(lies); i++) {
@@ -410,9 +408,8 @@ static void test_limit(void **state)
         struct bytes packed = {0};
         struct bytes back = {0};
         pack_with(pool, packing[c], CODEC_LEVEL_DEFAULT, bytes_slice(&text), &packed);
-        struct codec_source source = {.compressed = bytes_slice(&packed),
-                                      .codec = packing[c],
-                                      .output_size_max = 199999};
+        struct codec_source source = {
+            .compressed = bytes_slice(&packed), .codec = packing[c], .output_size_max = 199999};
         assert_int_equal(read_all(pool, source, &back), CODEC_TOO_LARGE);
         assert_true(back.size <= 199999);
         source.output_size_max = 200000;
@@ -481,14 +478,14 @@ static void test_unknown_and_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_names),          cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_snappy_bare),    cmocka_unit_test(test_snappy_framing),
-        cmocka_unit_test(test_snappy_lies),    cmocka_unit_test(test_gzip_members),
-        cmocka_unit_test(test_lz4_frames),     cmocka_unit_test(test_lz4_refused),
-        cmocka_unit_test(test_zstd_frames),    cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_flipped),        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_bombs),          cmocka_unit_test(test_unknown_and_empty),
+        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_snappy_bare), cmocka_unit_test(test_snappy_framing),
+        cmocka_unit_test(test_snappy_lies), cmocka_unit_test(test_gzip_members),
+        cmocka_unit_test(test_lz4_frames),  cmocka_unit_test(test_lz4_refused),
+        cmocka_unit_test(test_zstd_frames), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_flipped),     cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_bombs),       cmocka_unit_test(test_unknown_and_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,9 +134,9 @@ static struct outcome read_batch(const struct batch_header *header, struct slice
 {
     struct record_reader reader;
     struct outcome outcome = {0};
-    record_reader_open(&reader, pool,
-                       (struct record_source){
-                           .header = header, .batch = batch, .output_size_max = 1 << 20});
+    record_reader_open(
+        &reader, pool,
+        (struct record_source){.header = header, .batch = batch, .output_size_max = 1 << 20});
     for (;;) {
         struct record_mark mark;
         struct record record;
