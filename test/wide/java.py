@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The console tools of Apache Kafka against a node. usage: java.py TOOLS_JARS"""
 
-import json
 import pathlib
 import subprocess
 import sys
@@ -9,10 +8,10 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "test/lib"))
 from node import Node, run  # noqa: E402
+from records import stored_codecs  # noqa: E402
 
 COUNT = 100_000
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-SMALL = 20
 QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
 passed = []
 failed = []
@@ -27,17 +26,6 @@ def tool(jars, name, *words, stdin=None):
     return subprocess.run(["java", QUIET, "-cp", f"{jars}/*", f"org.apache.kafka.tools.{name}",
                            "--bootstrap-server", *words], input=stdin, capture_output=True,
                           timeout=180, check=False)
-
-
-def stored_codecs(node, topic):
-    found = set()
-    for segment in sorted((node.data / f"{topic}-0").glob("*.log")):
-        for line in run("log", "dump", "-B", "--format", "json", str(segment)).splitlines():
-            batch = json.loads(line)
-            # A client leaves a small batch as it is where compression would make it larger.
-            if "codec" in batch and batch["records"] >= SMALL:
-                found.add(batch["codec"])
-    return found
 
 
 def round_trip(node, jars, codec):

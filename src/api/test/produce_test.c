@@ -404,6 +404,19 @@ static void a_sync_is_waited_for(void **state)
     assert_int_equal(end_of(kit, "aaa", 1), 11);
 }
 
+/* One record is in "aaa-1"; two more, acks all, wait for a sync until the worker is released. */
+static void begin_unsynced(struct replica_kit *kit, struct request *request,
+                           struct api_exchange *exchange)
+{
+    (void)replica_kit_produce(kit, "aaa", 1, replica_kit_batch(kit, 1, 1));
+    replica_kit_hold_worker(kit);
+    request_init(request, -1);
+    add(request, "aaa", 1, replica_kit_batch(kit, 2, 1));
+    *exchange =
+        (struct api_exchange){.key = API_PRODUCE, .version = 9, .message = &request->message};
+    replica_kit_begin(kit, exchange);
+}
+
 /* A new image tells this node once more that it leads: what it has not synced is not committed by
  * that. */
 static void an_image_commits_nothing(void **state)
@@ -411,13 +424,9 @@ static void an_image_commits_nothing(void **state)
     (void)state;
     struct replica_kit kit;
     init(&kit, SHARDS, EACH_IS_SYNCED);
-    (void)replica_kit_produce(&kit, "aaa", 1, replica_kit_batch(&kit, 1, 1));
-    replica_kit_hold_worker(&kit);
     struct request request;
-    request_init(&request, -1);
-    add(&request, "aaa", 1, replica_kit_batch(&kit, 2, 1));
-    struct api_exchange exchange = {.key = API_PRODUCE, .version = 9, .message = &request.message};
-    replica_kit_begin(&kit, &exchange);
+    struct api_exchange exchange;
+    begin_unsynced(&kit, &request, &exchange);
     replica_kit_lead(&kit, &(struct replica_kit_lead){0xa0, 3, 1, 6});
     assert_int_equal(end_of(&kit, "aaa", 1), 1);
     replica_kit_release_worker(&kit);
@@ -481,13 +490,9 @@ static void deleted_while_syncing(void **state)
     (void)state;
     struct replica_kit kit;
     init(&kit, SHARDS, EACH_IS_SYNCED);
-    (void)replica_kit_produce(&kit, "aaa", 1, replica_kit_batch(&kit, 1, 1));
-    replica_kit_hold_worker(&kit);
     struct request request;
-    request_init(&request, -1);
-    add(&request, "aaa", 1, replica_kit_batch(&kit, 2, 1));
-    struct api_exchange exchange = {.key = API_PRODUCE, .version = 9, .message = &request.message};
-    replica_kit_begin(&kit, &exchange);
+    struct api_exchange exchange;
+    begin_unsynced(&kit, &request, &exchange);
     replica_kit_remove_topic(&kit, 0xa0);
     replica_kit_add_topic(&kit, &(struct api_kit_topic){"aaa", 0xa1, 3, 1});
     assert_false(replica_kit_is_done(&kit, &exchange));
