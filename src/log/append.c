@@ -38,7 +38,9 @@ static bool must_roll(const struct log *log, const struct log_write *write,
 static bool check_producer(const struct log *log, struct log_append *append, enum err *ret_err)
 {
     *ret_err = ERR_NONE;
-    if (!batch_has_producer_id(&append->header) || append->keeps_offsets)
+    /* A marker has no sequence: its coordinator vouches for it. */
+    if (!batch_has_producer_id(&append->header) || append->keeps_offsets ||
+        batch_is_control(&append->header))
         return false;
     const struct producer_batch *duplicate;
     *ret_err = producers_check(&log->producers, &append->header, &duplicate);
@@ -67,7 +69,9 @@ static bool append_one(struct log_write *write, struct log_append *append) ON(on
     enum err err;
     /* Whoever is not gathered is answered after those that are, and by what became of them: the
      * batch that it repeats may be among them (L6). */
-    bool has_room = write->count < LOG_WRITE_BATCHES_MAX && write->size < LOG_WRITE_ENOUGH;
+    bool alone = write->is_control || (write->count > 0 && batch_is_control(&append->header));
+    bool has_room =
+        !alone && write->count < LOG_WRITE_BATCHES_MAX && write->size < LOG_WRITE_ENOUGH;
     bool joins = has_room && !must_roll(log, write, append) && admit(log, append, &err);
     if (!joins && !log_write_end(write))
         return false;

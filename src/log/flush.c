@@ -32,6 +32,7 @@ void log_sealed_free(struct log_sealed *sealed)
 {
     log_index_fini(&sealed->index);
     free(sealed->snapshot);
+    free(sealed->aborted);
     free(sealed);
 }
 
@@ -44,12 +45,14 @@ static struct log_sealed *seal(struct log *log)
     if (sealed == NULL)
         return NULL;
     sealed->snapshot = producers_write(&log->producers, &sealed->snapshot_size);
+    sealed->aborted =
+        txns_index_write(&log->txns, active->base_offset, log->end_offset, &sealed->aborted_size);
     struct time_index_entry last = {
         .timestamp = active->max_timestamp,
         .relative_offset = (int32_t)(active->max_timestamp_offset - active->base_offset)};
     bool noted =
         active->max_timestamp == BATCH_NO_TIMESTAMP || log_index_add_time(&log->index, last);
-    if (sealed->snapshot == NULL || !noted) {
+    if (sealed->snapshot == NULL || sealed->aborted == NULL || !noted) {
         log_sealed_free(sealed);
         return NULL;
     }
@@ -89,19 +92,31 @@ enum err log_roll(struct log *log)
 
 /* ---- the job ---- */
 
-static int write_snapshot(const struct log *log, const struct log_sealed *sealed) NOT_ON(on_shard)
+static int write_file(const struct log *log, const char *name, struct slice bytes) NOT_ON(on_shard)
 {
-    char name[LOG_STEM_SIZE + 16];
-    (void)snprintf(name, sizeof name, "%s/%020lld.snapshot", log->name,
-                   (long long)sealed->snapshot_offset);
     int fd = sys_file_open(log->dir_fd, name, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
     if (fd < 0)
         return fd;
-    int error = sys_file_write_at(fd, slice_of(sealed->snapshot, sealed->snapshot_size), 0);
+    int error = sys_file_write_at(fd, bytes, 0);
     if (error == 0)
         error = sys_file_sync(fd);
     sys_file_close(fd);
     return error;
+}
+
+/* The producers as they were behind the segment, and its aborted transactions. */
+static int write_beside(const struct log *log, const struct log_sealed *sealed) NOT_ON(on_shard)
+{
+    char name[LOG_STEM_SIZE + 16];
+    char stem[LOG_STEM_SIZE];
+    (void)snprintf(name, sizeof name, "%s/%020lld.snapshot", log->name,
+                   (long long)sealed->snapshot_offset);
+    int error = write_file(log, name, slice_of(sealed->snapshot, sealed->snapshot_size));
+    if (error < 0 || sealed->aborted_size == 0)
+        return error;
+    log_stem(log, sealed->base_offset, stem);
+    (void)snprintf(name, sizeof name, "%s.txnindex", stem);
+    return write_file(log, name, slice_of(sealed->aborted, sealed->aborted_size));
 }
 
 int log_folder_sync(const struct log *log)
@@ -134,7 +149,7 @@ static void flush_run(struct shard_job *job)
         if (error == 0)
             error = log_index_write(&sealed->index, log->dir_fd, stem);
         if (error == 0)
-            error = write_snapshot(log, sealed);
+            error = write_beside(log, sealed);
     }
     for (int i = 0; i < flush->handle_count && error == 0; i++)
         error = sys_file_sync(flush->handles[i]->fd);

@@ -27,8 +27,10 @@ int64_t log_recovery_point(const struct log *log)
 
 int64_t log_first_unstable_offset(const struct log *log)
 {
-    int64_t first = producers_first_unstable(&log->producers);
-    return first >= 0 ? first : log->end_offset;
+    int64_t open_from = producers_first_unstable(&log->producers);
+    int64_t uncommitted = txns_first_uncommitted(&log->txns);
+    int64_t first = open_from >= 0 ? open_from : log->end_offset;
+    return uncommitted >= 0 ? MIN_OF(first, uncommitted) : first;
 }
 
 int64_t log_size(const struct log *log)
@@ -195,35 +197,45 @@ bool log_note_indexes(struct log *log, const struct batch_header *header, int64_
     return fine;
 }
 
-/* ---- aborted transactions ---- */
+/* ---- transactions ---- */
 
-bool log_aborted_add(struct log *log, const struct aborted_txn *aborted)
+bool log_note_marker(struct log *log, const struct producer_note *note,
+                     const struct producer_undo *undo)
 {
-    if (log->aborted_count == log->aborted_capacity) {
-        int capacity = log->aborted_capacity > 0 ? log->aborted_capacity * 2 : 4;
-        struct aborted_txn *grown =
-            realloc(log->aborted, (size_t)capacity * sizeof(struct aborted_txn));
-        if (grown == NULL)
-            return false;
-        log->aborted = grown;
-        log->aborted_capacity = capacity;
-    }
-    log->aborted[log->aborted_count++] = *aborted;
-    return true;
+    int64_t first_offset = undo->existed ? undo->before.txn_first_offset : -1;
+    if (note->marker == TXN_MARKER_NONE || first_offset < 0)
+        return true;
+    int64_t last_offset = batch_last_offset(note->header);
+    int64_t open_from = producers_first_unstable(&log->producers);
+    struct txn_ended ended = {.producer_id = note->header->producer_id,
+                              .first_offset = first_offset,
+                              .last_offset = last_offset,
+                              .last_stable_offset = open_from >= 0
+                                                        ? MIN_OF(open_from, last_offset + 1)
+                                                        : last_offset + 1};
+    return (note->marker != TXN_MARKER_ABORT || txn_list_add(&log->txns.aborted, &ended)) &&
+           txn_list_add(&log->txns.uncommitted, &ended);
 }
 
+void log_commit_markers(struct log *log, int64_t high_watermark)
+{
+    txns_commit(&log->txns, high_watermark);
+}
+
+/* Entries are in order of their end. One whose last stable offset is not below `to` tells that all
+ * behind it began there or later. */
 int log_aborted_list(const struct log *log, int64_t from, int64_t to,
                      struct log_aborted *ret_aborted, int aborted_max)
 {
+    const struct txn_list *aborted = &log->txns.aborted;
     int count = 0;
-    for (int i = 0; i < log->aborted_count; i++) {
-        const struct aborted_txn *aborted = &log->aborted[i];
-        if (aborted->last_offset < from || aborted->first_offset >= to)
-            continue;
-        if (count < aborted_max)
-            ret_aborted[count] = (struct log_aborted){.producer_id = aborted->producer_id,
-                                                      .first_offset = aborted->first_offset};
-        count++;
+    for (int i = txn_list_at(aborted, from); i < aborted->count; i++) {
+        const struct txn_ended *txn = &aborted->entries[i];
+        if (txn->first_offset < to && count++ < aborted_max)
+            ret_aborted[count - 1] = (struct log_aborted){.producer_id = txn->producer_id,
+                                                          .first_offset = txn->first_offset};
+        if (txn->last_stable_offset >= to)
+            break;
     }
     return count;
 }

@@ -73,11 +73,13 @@ int64_t log_start_offset(const struct log *);
 int64_t log_end_offset(const struct log *);
 /* Flushed up to, known to survive a power loss. */
 int64_t log_recovery_point(const struct log *);
-/* First offset of an open transaction, or the end. */
+/* First offset of a transaction that is open, or whose end is not committed; or the log's end. */
 int64_t log_first_unstable_offset(const struct log *);
 int64_t log_size(const struct log *);         /* bytes of all segments */
 int32_t log_latest_epoch(const struct log *); /* -1: none */
 bool log_is_offline(const struct log *);
+/* The high watermark rose: the transactions that ended below it are decided. */
+void log_commit_markers(struct log *, int64_t high_watermark);
 /* Takes effect with the next append. */
 void log_configure(struct log *, const struct topic_config *);
 

@@ -18,6 +18,7 @@
 #include "log/index.h"
 #include "log/log.h"
 #include "log/producer.h"
+#include "log/txn.h"
 
 #define LOG_STEM_SIZE 320
 #define LOG_RECENT_MAX 64
@@ -43,13 +44,6 @@ struct log_recent {
     int64_t size;
 };
 
-struct aborted_txn {
-    int64_t producer_id;
-    int64_t first_offset;
-    int64_t last_offset;
-    int64_t last_stable_offset;
-};
-
 struct log {
     char *name;
     int dir_fd;
@@ -64,9 +58,7 @@ struct log {
     struct log_index index; /* the active segment's */
     struct log_epochs epochs;
     struct producers producers;
-    struct aborted_txn *aborted; /* in order of last_offset */
-    int aborted_count;
-    int aborted_capacity;
+    struct txns txns;
 
     int64_t start_offset;
     int64_t end_offset;     /* L3 */
@@ -106,6 +98,8 @@ struct log_sealed {
     struct log_index index;
     uint8_t *snapshot;
     size_t snapshot_size;
+    uint8_t *aborted; /* the transaction index; of size 0: no file */
+    size_t aborted_size;
 };
 
 static inline struct log_segment *log_active(const struct log *log)
@@ -146,10 +140,15 @@ void log_sealed_free(struct log_sealed *);
 MUST_USE int log_folder_sync(const struct log *) NOT_ON(on_shard);
 /* The log can no longer be trusted. */
 void log_go_offline(struct log *, const char *why, int error);
-MUST_USE bool log_aborted_add(struct log *, const struct aborted_txn *);
+/* A marker that was noted by producers is in the log. false: memory is out. */
+MUST_USE bool log_note_marker(struct log *, const struct producer_note *,
+                              const struct producer_undo *);
 /* Writes producer snapshot "<offset>.snapshot" of now. 0 or -errno. */
 MUST_USE int log_snapshot_write(struct log *, int64_t offset) NOT_ON(on_shard);
 MUST_USE int log_epochs_store(struct log *) NOT_ON(on_shard);
+/* restore.c: replaces a segment's transaction index; there is no file where nothing was aborted. 0
+ * or -errno. */
+MUST_USE int log_txn_index_write(const struct log *, int at) NOT_ON(on_shard);
 
 /* Asserts what of the invariants can be seen in memory; for tests, after each step. */
 void log_check(const struct log *);

@@ -202,6 +202,7 @@ static struct log *log_new(const struct log_options *options)
     log_index_init(&log->index);
     log_epochs_init(&log->epochs);
     producers_init(&log->producers, options->producer_expiration_ms);
+    txns_init(&log->txns);
     log->expire_interval_ms = options->producer_check_interval_ms;
     return log;
 }
@@ -217,7 +218,7 @@ static void log_free(struct log *log)
     log_index_fini(&log->index);
     log_epochs_fini(&log->epochs);
     producers_fini(&log->producers);
-    free(log->aborted);
+    txns_fini(&log->txns);
     free(log->name);
     free(log);
 }
@@ -378,6 +379,8 @@ static int store_all(struct log *log) NOT_ON(on_shard)
         log_stem(log, sealed->base_offset, stem);
         if (error == 0)
             error = log_index_write(&sealed->index, log->dir_fd, stem);
+        if (error == 0)
+            error = log_txn_index_write(log, log_segment_at(log, sealed->base_offset));
     }
     struct time_index_entry last = {
         .timestamp = active->max_timestamp,
@@ -388,6 +391,8 @@ static int store_all(struct log *log) NOT_ON(on_shard)
     log_stem(log, active->base_offset, stem);
     if (error == 0)
         error = log_index_write(&log->index, log->dir_fd, stem);
+    if (error == 0)
+        error = log_txn_index_write(log, log->segment_count - 1);
     if (error == 0 && (log->recovery_point < log->end_offset || log->was_cut))
         error = sync_unflushed(log);
     if (error == 0 && log->folder_changed)

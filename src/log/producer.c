@@ -17,6 +17,7 @@
 void producers_init(struct producers *producers, int64_t expiration_ms)
 {
     hash_table_init(&producers->table);
+    list_init(&producers->open);
     producers->expiration_ms = expiration_ms;
 }
 
@@ -57,6 +58,7 @@ static struct producer *producer_add(struct producers *producers, int64_t id)
     producer->coordinator_epoch = -1;
     producer->awaited = BATCH_NO_SEQUENCE;
     producer->txn_first_offset = -1;
+    list_init(&producer->open_link);
     if (!hash_table_insert(&producers->table, &producer->node, hash_u64((uint64_t)id))) {
         free(producer);
         return NULL;
@@ -67,7 +69,27 @@ static struct producer *producer_add(struct producers *producers, int64_t id)
 static void producer_drop(struct producers *producers, struct producer *producer)
 {
     hash_table_remove(&producers->table, &producer->node);
+    list_remove(&producer->open_link);
     free(producer);
+}
+
+static struct producer *of_open(struct list *link)
+{
+    return CONTAINER_OF(link, struct producer, open_link);
+}
+
+/* -1: it has none open. Transactions begin in order of offset, so the place is nearly always the
+ * last. */
+static void set_open(struct producers *producers, struct producer *producer, int64_t first_offset)
+{
+    list_remove(&producer->open_link);
+    producer->txn_first_offset = first_offset;
+    if (first_offset < 0)
+        return;
+    struct list *before = producers->open.prev;
+    while (before != &producers->open && of_open(before)->txn_first_offset > first_offset)
+        before = before->prev;
+    list_add_head(before, &producer->open_link);
 }
 
 static const struct producer_batch *find_duplicate(const struct producer *producer,
@@ -147,14 +169,14 @@ bool producers_note(struct producers *producers, const struct producer_note *not
     }
     producer->awaited = BATCH_NO_SEQUENCE;
     producer->last_timestamp = header->max_timestamp;
-    if (note->marker_type >= 0) {
-        producer->txn_first_offset = -1;
+    if (note->marker != TXN_MARKER_NONE) {
+        set_open(producers, producer, -1);
         producer->coordinator_epoch = note->coordinator_epoch;
         return true;
     }
     add_batch(producer, header);
     if (batch_is_transactional(header) && producer->txn_first_offset < 0)
-        producer->txn_first_offset = header->base_offset;
+        set_open(producers, producer, header->base_offset);
     return true;
 }
 
@@ -164,13 +186,16 @@ void producers_undo(struct producers *producers, const struct producer_undo *und
     ALWAYS(producer != NULL, "producer %lld was noted", (long long)undo->id);
     if (!undo->existed) {
         producer->batch_count = 0;
-        producer->txn_first_offset = -1;
+        set_open(producers, producer, -1);
         producer->awaited = undo->base_sequence;
         return;
     }
+    set_open(producers, producer, undo->before.txn_first_offset);
     struct hash_node node = producer->node;
+    struct list open_link = producer->open_link;
     *producer = undo->before;
     producer->node = node;
+    producer->open_link = open_link;
 }
 
 void producers_await(struct producers *producers, const struct batch_header *header)
@@ -194,14 +219,10 @@ static bool is_kept(const struct producer *producer)
 
 int64_t producers_first_unstable(const struct producers *producers)
 {
-    int64_t first = -1;
-    for (struct hash_node *node = hash_table_next(&producers->table, NULL); node != NULL;
-         node = hash_table_next(&producers->table, node)) {
-        int64_t offset = of_node(node)->txn_first_offset;
-        if (offset >= 0 && (first < 0 || offset < first))
-            first = offset;
-    }
-    return first;
+    const struct list *first = producers->open.next;
+    return first == &producers->open
+               ? -1
+               : CONTAINER_OF(first, const struct producer, open_link)->txn_first_offset;
 }
 
 void producers_expire(struct producers *producers, int64_t now_ms)
@@ -269,7 +290,7 @@ static bool read_entry(struct producers *producers, const uint8_t *at, int64_t n
     producer->epoch = load_i16(at + 8);
     producer->last_timestamp = timestamp;
     producer->coordinator_epoch = load_i32(at + 34);
-    producer->txn_first_offset = txn_first_offset;
+    set_open(producers, producer, txn_first_offset);
     int64_t last_offset = load_i64(at + 14);
     if (last_offset < 0)
         return true;

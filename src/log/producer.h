@@ -7,6 +7,8 @@
 
 #include "base/attr.h"
 #include "base/hash.h"
+#include "base/list.h"
+#include "log/txn.h"
 #include "tbl/errors.h"
 #include "wire/batch.h"
 
@@ -23,6 +25,7 @@ struct producer_batch {
 
 struct producer {
     struct hash_node node;
+    struct list open_link; /* in producers.open, or itself */
     int64_t id;
     int64_t last_timestamp;
     int64_t txn_first_offset; /* of the open transaction; -1: none */
@@ -35,6 +38,7 @@ struct producer {
 
 struct producers {
     struct hash_table table;
+    struct list open; /* those with an open transaction, the oldest first */
     int64_t expiration_ms;
 };
 
@@ -55,11 +59,11 @@ struct producer *producers_find(const struct producers *, int64_t producer_id);
 enum err producers_check(const struct producers *, const struct batch_header *,
                          const struct producer_batch **ret_duplicate);
 
-/* Notes a batch whose base_offset is final. marker_type: of a control batch, 0 abort, 1 commit, -1
- * for other batches. false: memory is out, nothing noted. */
+/* Notes a batch whose base_offset is final. marker: what a control batch says; of other batches
+ * TXN_MARKER_NONE. false: memory is out, nothing noted. */
 struct producer_note {
     const struct batch_header *header;
-    int marker_type;
+    enum txn_marker marker;
     int32_t coordinator_epoch;
 };
 MUST_USE bool producers_note(struct producers *, const struct producer_note *,

@@ -17,12 +17,10 @@
 
 #define SNAPSHOT_SIZE_MAX (256U * 1024 * 1024)
 #define TXN_INDEX_SIZE_MAX (64U * 1024 * 1024)
-#define TXN_INDEX_ENTRY_SIZE 34
 /* Bytes in front of the snapshot whose headers are read for the batches it leaves out. */
 #define RESTORE_BACK_BYTES (64LL * 1024 * 1024)
 #define SNAPSHOTS_MAX 64
-/* The type of an EndTxn marker's key: 0 abort, 1 commit. */
-#define MARKER_ABORT 0
+#define MARKER_SIZE_MAX 4096
 
 struct snapshot_list {
     int64_t offsets[SNAPSHOTS_MAX]; /* the largest ones */
@@ -129,48 +127,24 @@ struct walk {
     int64_t to;
 };
 
-/* The type of the control record that the batch holds, -1 when it cannot be told. */
-static int read_marker(int fd, const struct batch_header *header, int64_t position,
-                       int32_t *ret_coordinator_epoch) NOT_ON(on_shard)
+/* What the control batch says of its transaction; nothing where it cannot be read. */
+static enum txn_marker read_marker(int fd, const struct batch_header *header, int64_t position,
+                                   int32_t *ret_coordinator_epoch) NOT_ON(on_shard)
 {
-    if (header->size > 4096)
-        return -1;
-    uint8_t bytes[4096];
-    if (sys_file_read_at(fd, bytes, (size_t)header->size, position) != header->size)
-        return -1;
-    struct record_reader reader;
-    struct record record;
-    int type = -1;
-    record_reader_open(
-        &reader, NULL,
-        (struct record_source){.header = header, .batch = slice_of(bytes, (size_t)header->size)});
-    if (record_read(&reader, &record) && record.key.size >= 4) {
-        type = load_i16(record.key.data + 2);
-        if (record.value.size >= 6)
-            *ret_coordinator_epoch = load_i32(record.value.data + 2);
-    }
-    record_reader_close(&reader);
-    return type;
+    uint8_t bytes[MARKER_SIZE_MAX];
+    if (header->size > MARKER_SIZE_MAX ||
+        sys_file_read_at(fd, bytes, (size_t)header->size, position) != header->size)
+        return TXN_MARKER_NONE;
+    return txn_marker_read(header, slice_of(bytes, (size_t)header->size), ret_coordinator_epoch);
 }
 
-/* The transaction that an abort marker ended, where the index of those is made again. Its last
- * stable offset as Kafka's: the first offset of another that is open, or the one behind. */
-static bool note_aborted(const struct walk *walk, const struct producer_note *note,
-                         const struct producer_undo *undo)
+/* Transactions that ended where the index of the aborted ones is made again. */
+static bool note_ended(const struct walk *walk, const struct producer_note *note,
+                       const struct producer_undo *undo)
 {
     struct log *log = walk->log;
-    const struct batch_header *header = note->header;
-    if (note->marker_type != MARKER_ABORT || walk->producers != &log->producers ||
-        header->base_offset < log->recovered_from || !undo->existed ||
-        undo->before.txn_first_offset < 0)
-        return true;
-    int64_t open_from = producers_first_unstable(&log->producers);
-    struct aborted_txn aborted = {.producer_id = header->producer_id,
-                                  .first_offset = undo->before.txn_first_offset,
-                                  .last_offset = batch_last_offset(header),
-                                  .last_stable_offset =
-                                      open_from >= 0 ? open_from : batch_last_offset(header) + 1};
-    return log_aborted_add(log, &aborted);
+    bool is_known = note->header->base_offset < log->recovered_from;
+    return walk->producers != &log->producers || is_known || log_note_marker(log, note, undo);
 }
 
 static bool note_batch(struct walk *walk, int fd, const struct batch_header *header,
@@ -179,14 +153,14 @@ static bool note_batch(struct walk *walk, int fd, const struct batch_header *hea
     if (!batch_has_producer_id(header) || header->base_offset < walk->from ||
         header->base_offset >= walk->to)
         return true;
-    struct producer_note note = {.header = header, .marker_type = -1};
+    struct producer_note note = {.header = header, .marker = TXN_MARKER_NONE};
     struct producer_undo undo;
     if (batch_is_control(header)) {
-        note.marker_type = read_marker(fd, header, position, &note.coordinator_epoch);
-        if (note.marker_type < 0)
+        note.marker = read_marker(fd, header, position, &note.coordinator_epoch);
+        if (note.marker == TXN_MARKER_NONE)
             return true;
     }
-    return producers_note(walk->producers, &note, &undo) && note_aborted(walk, &note, &undo);
+    return producers_note(walk->producers, &note, &undo) && note_ended(walk, &note, &undo);
 }
 
 /* Calls note_batch for the headers of one segment from `position` on. */
@@ -285,58 +259,35 @@ static enum err restore_history(struct log *log, int64_t snapshot_offset) NOT_ON
 
 /* ---- aborted transactions ---- */
 
+static void txn_index_path(const struct log *log, int at, char ret_path[LOG_STEM_SIZE + 16])
+{
+    char stem[LOG_STEM_SIZE];
+    log_stem(log, log->segments[at]->base_offset, stem);
+    (void)snprintf(ret_path, LOG_STEM_SIZE + 16, "%s.txnindex", stem);
+}
+
 static bool load_aborted(struct log *log, int at) NOT_ON(on_shard)
 {
     char path[LOG_STEM_SIZE + 16];
-    char stem[LOG_STEM_SIZE];
     char *data = NULL;
     size_t size = 0;
-    log_stem(log, log->segments[at]->base_offset, stem);
-    (void)snprintf(path, sizeof path, "%s.txnindex", stem);
+    txn_index_path(log, at, path);
     if (sys_file_read_whole(log->dir_fd, path, TXN_INDEX_SIZE_MAX, &data, &size) < 0)
         return true;
-    bool fine = true;
-    for (size_t i = 0; i + TXN_INDEX_ENTRY_SIZE <= size && fine; i += TXN_INDEX_ENTRY_SIZE) {
-        const char *entry = data + i;
-        struct aborted_txn aborted = {.producer_id = load_i64(entry + 2),
-                                      .first_offset = load_i64(entry + 10),
-                                      .last_offset = load_i64(entry + 18),
-                                      .last_stable_offset = load_i64(entry + 26)};
-        if (load_i16(entry) == 0 && aborted.last_offset < log->end_offset)
-            fine = log_aborted_add(log, &aborted);
-    }
+    bool fine = txns_index_read(&log->txns, slice_of(data, size), log->end_offset);
     free(data);
     return fine;
 }
 
-static void store_aborted(const struct aborted_txn *aborted, uint8_t at[TXN_INDEX_ENTRY_SIZE])
-{
-    store_i16(at, 0);
-    store_i64(at + 2, aborted->producer_id);
-    store_i64(at + 10, aborted->first_offset);
-    store_i64(at + 18, aborted->last_offset);
-    store_i64(at + 26, aborted->last_stable_offset);
-}
-
-/* Writes the transaction index of a segment that was walked through. */
-static int write_aborted(struct log *log, int at) NOT_ON(on_shard)
+int log_txn_index_write(const struct log *log, int at)
 {
     char path[LOG_STEM_SIZE + 16];
-    char stem[LOG_STEM_SIZE];
-    log_stem(log, log->segments[at]->base_offset, stem);
-    (void)snprintf(path, sizeof path, "%s.txnindex", stem);
-    uint8_t *bytes = malloc((size_t)log->aborted_count * TXN_INDEX_ENTRY_SIZE + 1);
+    txn_index_path(log, at, path);
+    size_t size = 0;
+    uint8_t *bytes = txns_index_write(&log->txns, log->segments[at]->base_offset,
+                                      log_segment_end(log, at), &size);
     if (bytes == NULL)
         return -ENOMEM;
-    size_t size = 0;
-    for (int i = 0; i < log->aborted_count; i++) {
-        const struct aborted_txn *aborted = &log->aborted[i];
-        if (aborted->last_offset < log->segments[at]->base_offset ||
-            aborted->last_offset >= log_segment_end(log, at))
-            continue;
-        store_aborted(aborted, bytes + size);
-        size += TXN_INDEX_ENTRY_SIZE;
-    }
     int error = size > 0 ? sys_file_replace(log->dir_fd, path, slice_of(bytes, size))
                          : sys_unlink(log->dir_fd, path);
     free(bytes);
@@ -419,8 +370,9 @@ enum err log_restore(struct log *log, const struct log_options *options,
                         .to = log->end_offset};
     if (err == ERR_NONE && walk.from < walk.to)
         err = walk_from(&walk);
+    log_commit_markers(log, log->end_offset);
     for (int i = 0; i < log->segment_count && err == ERR_NONE; i++)
-        if (log->segments[i]->base_offset >= log->recovered_from && write_aborted(log, i) < 0)
+        if (log->segments[i]->base_offset >= log->recovered_from && log_txn_index_write(log, i) < 0)
             err = ERR_KAFKA_STORAGE_ERROR;
     if (err == ERR_NONE)
         err = restore_epochs(log);

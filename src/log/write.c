@@ -25,7 +25,8 @@ void log_write_begin(struct log_write *write, struct log *log)
     write->count = 0;
     write->size = 0;
     write->end_offset = log->end_offset;
-    write->has_marker = false;
+    write->is_control = false;
+    write->marker = TXN_MARKER_NONE;
 }
 
 static void stamp(const struct log_write *write, struct log_append *append)
@@ -41,24 +42,35 @@ static void stamp(const struct log_write *write, struct log_append *append)
     append->last_offset = batch_last_offset(&append->header);
 }
 
+/* A control batch that ends no transaction says nothing of its producer. false: memory is out. */
+static bool note_producer(struct log_write *write, const struct log_append *append)
+{
+    int at = write->count;
+    const struct batch_header *header = &append->header;
+    struct producer_note note = {.header = header, .marker = TXN_MARKER_NONE};
+    if (batch_is_control(header))
+        note.marker = txn_marker_read(header, slice_of(append->bytes, (size_t)header->size),
+                                      &note.coordinator_epoch);
+    bool tells = !batch_is_control(header) || note.marker != TXN_MARKER_NONE;
+    write->marker = note.marker;
+    write->noted[at] = batch_has_producer_id(header) && tells;
+    return !write->noted[at] || producers_note(&write->log->producers, &note, &write->undo[at]);
+}
+
 bool log_write_add(struct log_write *write, struct log_append *append)
 {
     struct log *log = write->log;
     stamp(write, append);
     int at = write->count;
     ALWAYS(at < LOG_WRITE_BATCHES_MAX, "no room for another batch of %s", log->name);
-    write->noted[at] = batch_has_producer_id(&append->header) && !append->keeps_offsets;
-    if (write->noted[at]) {
-        struct producer_note note = {.header = &append->header, .marker_type = -1};
-        if (!producers_note(&log->producers, &note, &write->undo[at]))
-            return false;
-    }
+    if (!note_producer(write, append))
+        return false;
     write->appends[at] = append;
     write->parts[at] = slice_of(append->bytes, (size_t)append->header.size);
     write->count++;
     write->size += append->header.size;
     write->end_offset = append->last_offset + 1;
-    write->has_marker = write->has_marker || batch_is_control(&append->header);
+    write->is_control = batch_is_control(&append->header);
     return true;
 }
 
@@ -82,8 +94,10 @@ static void note_written(const struct log_write *write)
         const struct log_append *append = write->appends[i];
         struct log_epoch epoch = {.epoch = append->header.partition_leader_epoch,
                                   .start_offset = append->header.base_offset};
+        struct producer_note note = {.header = &append->header, .marker = write->marker};
         if (!log_note_indexes(log, &append->header, position) ||
-            !log_epochs_assign(&log->epochs, epoch))
+            !log_epochs_assign(&log->epochs, epoch) ||
+            (write->noted[i] && !log_note_marker(log, &note, &write->undo[i])))
             log_go_offline(log, "memory for its indexes is out", -ENOMEM);
         log->recent[log->recent_next++ % LOG_RECENT_MAX] = (struct log_recent){
             .base_offset = append->header.base_offset,
@@ -180,7 +194,7 @@ bool log_write_end(struct log_write *write)
     write->position = active->size;
     write->error = log_handle_ref(active->handle);
     write->handle = write->error == 0 ? active->handle : NULL;
-    bool large = write->size > log->inline_max && !write->has_marker;
+    bool large = write->size > log->inline_max && !write->is_control;
     if (write->error == 0 && large && hand_over(write)) {
         log_write_begin(write, log);
         return false;

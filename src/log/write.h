@@ -23,7 +23,9 @@ struct log_write {
     int count;
     int64_t size;
     int64_t end_offset; /* the log's, once it is written */
-    bool has_marker;    /* of a transaction: nobody may see it decided before it is written */
+    bool is_control;    /* its one batch is: a control batch is written alone and by the shard, so
+                           that no transaction is seen to be decided before it is */
+    enum txn_marker marker; /* what that batch says */
     /* while it is carried out */
     struct log_handle *handle; /* referenced */
     int64_t position;

@@ -105,6 +105,7 @@ static void raise_high_watermark(struct replica *replica, int64_t offset)
         return;
     replica->high_watermark = offset;
     replica->set->changes++;
+    log_commit_markers(replica->log, offset);
     answer_committed(replica);
     replica_wake(&replica->waiting_data);
 }

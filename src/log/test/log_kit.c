@@ -241,17 +241,32 @@ static void append_all(struct log_kit *kit)
         log_append_submit(kit->log, &kit->appends[i].append);
 }
 
+/* An EndTxn marker of coordinator epoch 5. */
+static void add_marker(struct log_kit *kit, const struct log_kit_batch *batch)
+{
+    uint8_t key[4] = {0, 0, 0, batch->commits};
+    static const uint8_t value[6] = {0, 0, 0, 0, 0, 5};
+    batch_builder_add(&kit->builder,
+                      &(struct batch_record){.timestamp = batch->timestamp,
+                                             .key = slice_of(key, sizeof key),
+                                             .value = slice_of(value, sizeof value)});
+}
+
 static void make_batch(struct log_kit *kit, const struct log_kit_batch *batch,
                        struct log_append *ret_append)
 {
     struct batch_builder_options options = batch_builder_defaults();
     options.producer_id = batch->producer_id;
     options.producer_epoch = batch->producer_id < 0 ? -1 : batch->producer_epoch;
-    options.base_sequence = batch->producer_id < 0 ? -1 : batch->sequence;
+    options.base_sequence = batch->producer_id < 0 || batch->ends ? -1 : batch->sequence;
+    options.transactional = batch->transactional || batch->ends;
+    options.control = batch->ends;
     batch_builder_begin(&kit->builder, &options);
     uint8_t *value = calloc(1, (size_t)batch->value_size + 1);
     ALWAYS(value != NULL, "memory for the test");
-    for (int i = 0; i < batch->count; i++)
+    if (batch->ends)
+        add_marker(kit, batch);
+    for (int i = 0; i < batch->count && !batch->ends; i++)
         batch_builder_add(&kit->builder, &(struct batch_record){
                                              .timestamp = batch->timestamp,
                                              .value = slice_of(value, (size_t)batch->value_size)});

@@ -41,6 +41,9 @@ struct log_kit_batch {
     int value_size;
     int64_t timestamp;
     int32_t leader_epoch;
+    bool transactional;
+    bool ends;    /* a marker that ends the producer's transaction, instead of records */
+    bool commits; /* such a marker: not an abort */
 };
 struct log_kit_appended {
     enum err err;

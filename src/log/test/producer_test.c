@@ -39,7 +39,7 @@ static enum err check(const struct producers *producers, const struct sent *sent
 static struct producer_undo note(struct producers *producers, const struct sent *sent)
 {
     struct batch_header header = header_of(sent);
-    struct producer_note note = {.header = &header, .marker_type = -1};
+    struct producer_note note = {.header = &header, .marker = TXN_MARKER_NONE};
     struct producer_undo undo;
     assert_true(producers_note(producers, &note, &undo));
     return undo;
@@ -179,14 +179,14 @@ static void transactions_hold_back_what_is_stable(void **state)
     struct sent sent = {0, 0, 2, 40};
     struct batch_header header = header_of(&sent);
     header.attributes = BATCH_TRANSACTIONAL;
-    struct producer_note open = {.header = &header, .marker_type = -1};
+    struct producer_note open = {.header = &header, .marker = TXN_MARKER_NONE};
     struct producer_undo undo;
     assert_true(producers_note(&producers, &open, &undo));
     assert_int_equal(producers_first_unstable(&producers), 40);
     producers_expire(&producers, 100 * DAY_MS); /* an open transaction is not forgotten */
     assert_int_equal(producers_first_unstable(&producers), 40);
     header.attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL;
-    struct producer_note commit = {.header = &header, .marker_type = 1};
+    struct producer_note commit = {.header = &header, .marker = TXN_MARKER_COMMIT};
     assert_true(producers_note(&producers, &commit, &undo));
     assert_int_equal(producers_first_unstable(&producers), -1);
     producers_expire(&producers, 100 * DAY_MS);

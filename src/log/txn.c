@@ -1,0 +1,138 @@
+/* Ended transactions; see the header. */
+#include "log/txn.h"
+
+#include "base/bytes.h"
+#include "wire/record.h"
+
+#include <stdlib.h>
+
+#define INDEX_ENTRY_SIZE 34
+#define INDEX_VERSION 0
+
+void txns_init(struct txns *txns)
+{
+    *txns = (struct txns){0};
+}
+
+void txns_fini(struct txns *txns)
+{
+    free(txns->aborted.entries);
+    free(txns->uncommitted.entries);
+    *txns = (struct txns){0};
+}
+
+enum txn_marker txn_marker_read(const struct batch_header *header, struct slice batch,
+                                int32_t *ret_coordinator_epoch)
+{
+    struct record_reader reader;
+    struct record record;
+    int type = TXN_MARKER_NONE;
+    record_reader_open(&reader, NULL, (struct record_source){.header = header, .batch = batch});
+    if (record_read(&reader, &record) && record.key.size >= 4)
+        type = load_i16(record.key.data + 2);
+    bool is_marker = type == TXN_MARKER_ABORT || type == TXN_MARKER_COMMIT;
+    if (is_marker && record.value.size >= 6)
+        *ret_coordinator_epoch = load_i32(record.value.data + 2);
+    record_reader_close(&reader);
+    return is_marker ? (enum txn_marker)type : TXN_MARKER_NONE;
+}
+
+bool txn_list_add(struct txn_list *list, const struct txn_ended *txn)
+{
+    if (list->count == list->capacity) {
+        int capacity = list->capacity > 0 ? list->capacity * 2 : 4;
+        struct txn_ended *grown = realloc(list->entries, (size_t)capacity * sizeof *grown);
+        if (grown == NULL)
+            return false;
+        list->entries = grown;
+        list->capacity = capacity;
+    }
+    list->entries[list->count++] = *txn;
+    return true;
+}
+
+int txn_list_at(const struct txn_list *list, int64_t offset)
+{
+    int low = 0;
+    int high = list->count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (list->entries[middle].last_offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Drops those that end below the offset. */
+static void drop_below(struct txn_list *list, int64_t offset)
+{
+    int gone = txn_list_at(list, offset);
+    if (gone == 0)
+        return;
+    list->count -= gone;
+    memmove(list->entries, list->entries + gone, (size_t)list->count * sizeof list->entries[0]);
+}
+
+void txns_commit(struct txns *txns, int64_t high_watermark)
+{
+    drop_below(&txns->uncommitted, high_watermark);
+}
+
+int64_t txns_first_uncommitted(const struct txns *txns)
+{
+    int64_t first = -1;
+    for (int i = 0; i < txns->uncommitted.count; i++) {
+        int64_t offset = txns->uncommitted.entries[i].first_offset;
+        first = first < 0 ? offset : MIN_OF(first, offset);
+    }
+    return first;
+}
+
+void txns_trim(struct txns *txns, int64_t start_offset)
+{
+    drop_below(&txns->aborted, start_offset);
+}
+
+/* ---- the file ---- */
+
+static void store_entry(const struct txn_ended *txn, uint8_t at[INDEX_ENTRY_SIZE])
+{
+    store_i16(at, INDEX_VERSION);
+    store_i64(at + 2, txn->producer_id);
+    store_i64(at + 10, txn->first_offset);
+    store_i64(at + 18, txn->last_offset);
+    store_i64(at + 26, txn->last_stable_offset);
+}
+
+uint8_t *txns_index_write(const struct txns *txns, int64_t from, int64_t to, size_t *ret_size)
+{
+    const struct txn_list *aborted = &txns->aborted;
+    int first = txn_list_at(aborted, from);
+    int last = txn_list_at(aborted, to);
+    uint8_t *bytes = malloc((size_t)(last - first) * INDEX_ENTRY_SIZE + 1);
+    if (bytes == NULL)
+        return NULL;
+    for (int i = first; i < last; i++)
+        store_entry(&aborted->entries[i], bytes + (size_t)(i - first) * INDEX_ENTRY_SIZE);
+    *ret_size = (size_t)(last - first) * INDEX_ENTRY_SIZE;
+    return bytes;
+}
+
+bool txns_index_read(struct txns *txns, struct slice file, int64_t end_offset)
+{
+    bool room = true;
+    for (size_t at = 0; at + INDEX_ENTRY_SIZE <= file.size && room; at += INDEX_ENTRY_SIZE) {
+        const uint8_t *entry = file.data + at;
+        struct txn_ended txn = {.producer_id = load_i64(entry + 2),
+                                .first_offset = load_i64(entry + 10),
+                                .last_offset = load_i64(entry + 18),
+                                .last_stable_offset = load_i64(entry + 26)};
+        int count = txns->aborted.count;
+        bool follows = count == 0 || txns->aborted.entries[count - 1].last_offset < txn.last_offset;
+        if (load_i16(entry) == INDEX_VERSION && txn.last_offset < end_offset && follows)
+            room = txn_list_add(&txns->aborted, &txn);
+    }
+    return room;
+}
