@@ -8,11 +8,6 @@
 
 #define TOPIC_NAME_SIZE_MAX 249
 
-/* Directory ids below this one are no directories: 0 not assigned, 1 lost, 2 migrating
- * (KIP-858). */
-#define DIRECTORY_LOST 1
-#define DIRECTORY_MIGRATING 2
-
 struct slice cluster_listener_name(const struct api_request *request)
 {
     if (request->client != NULL)
@@ -89,21 +84,6 @@ bool cluster_topic_name_is_valid(struct slice name)
 
 /* ---- partitions ---- */
 
-static bool directory_is_online(const struct meta_broker *broker, struct uuid directory)
-{
-    struct uuid lost = {.bytes = {[15] = DIRECTORY_LOST}};
-    struct uuid migrating = {.bytes = {[15] = DIRECTORY_MIGRATING}};
-    const struct register_broker_record *record = broker->record;
-    if (uuid_is_zero(directory) || uuid_equal(directory, migrating))
-        return true;
-    if (uuid_equal(directory, lost))
-        return false;
-    for (int32_t i = 0; i < record->log_dirs_count; i++)
-        if (uuid_equal(record->log_dirs[i], directory))
-            return true;
-    return record->log_dirs_count <= 0; /* registered without telling its directories */
-}
-
 static bool is_offline(const struct api_request *request, const struct meta_partition *partition,
                        int32_t at)
 {
@@ -113,7 +93,7 @@ static bool is_offline(const struct api_request *request, const struct meta_part
         return true;
     const struct meta_broker *broker = meta_broker_find(request->here->image, node_id);
     return at < partition->directory_count &&
-           !directory_is_online(broker, partition->directories[at]);
+           !meta_directory_is_online(broker, partition->directories[at]);
 }
 
 /* Whether a broker is registered with the listener, fenced or not. */

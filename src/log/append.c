@@ -59,7 +59,7 @@ static bool admit(struct log *log, struct log_append *append, enum err *ret_err)
     append->duplicate = false;
     append->append_time_ms = -1;
     *ret_err = ERR_KAFKA_STORAGE_ERROR;
-    return !log->offline && !check_producer(log, append, ret_err);
+    return !log_is_offline(log) && !check_producer(log, append, ret_err);
 }
 
 /* Gathers, answers or refuses one append. false: a write is under way, behind which it waits. */

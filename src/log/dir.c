@@ -1,8 +1,9 @@
 /* A log directory and its own files; see the header. */
-#include "log/dir.h"
+#include "log/log_int.h"
 
 #include "config/properties.h"
 #include "sys/dir.h"
+#include "sys/entropy.h"
 #include "sys/file.h"
 #include "sys/journal.h"
 
@@ -51,14 +52,18 @@ static bool on_pair(void *context, struct slice key, struct slice value, int lin
     return true;
 }
 
-/* false with the error told; an absent file is fine. */
-static bool read_meta(struct log_dir *dir, struct text *error) NOT_ON(on_shard)
+/* An absent file is fine. */
+static enum log_dir_outcome read_meta(struct log_dir *dir, struct text *error) NOT_ON(on_shard)
 {
     char *data = NULL;
     size_t size = 0;
     int got = sys_file_read_whole(dir->fd, META_FILE, META_SIZE_MAX, &data, &size);
     if (got == -ENOENT)
-        return true;
+        return LOG_DIR_OPENED;
+    if (got < 0 && got != -EFBIG) {
+        text_printf(error, "%s/%s cannot be read: %s", dir->path, META_FILE, strerror(-got));
+        return LOG_DIR_FAILED;
+    }
     struct meta_reading meta = {.fine = true};
     struct text fault;
     text_init(&fault, 1024);
@@ -71,11 +76,11 @@ static bool read_meta(struct log_dir *dir, struct text *error) NOT_ON(on_shard)
                     "%s/%s cannot be understood: it must name version, cluster.id and node.id. "
                     "Restore it from a backup, or use an empty directory",
                     dir->path, META_FILE);
-        return false;
+        return LOG_DIR_REFUSED;
     }
     dir->identity = meta.identity;
     dir->is_formatted = true;
-    return true;
+    return LOG_DIR_OPENED;
 }
 
 static void read_clean_marker(struct log_dir *dir) NOT_ON(on_shard)
@@ -104,22 +109,36 @@ static void read_checkpoint(struct log_dir *dir, struct checkpoint *checkpoint, 
                 dir->path, file, fault, "more is read at this start; nothing is lost");
 }
 
-static bool lock(struct log_dir *dir, struct text *error)
+static enum log_dir_outcome lock(struct log_dir *dir, struct text *error)
 {
     dir->lock_fd = sys_dir_lock(dir->fd, LOCK_FILE);
     if (dir->lock_fd >= 0)
-        return true;
-    if (dir->lock_fd == -EWOULDBLOCK)
+        return LOG_DIR_OPENED;
+    if (dir->lock_fd == -EWOULDBLOCK) {
         text_printf(error,
                     "%s is in use by another process. Stop that one, or give this one its own "
                     "directory with --set log.dirs=DIR",
                     dir->path);
-    else
-        text_printf(error, "%s cannot be locked: %s", dir->path, strerror(-dir->lock_fd));
-    return false;
+        return LOG_DIR_REFUSED;
+    }
+    text_printf(error, "%s cannot be locked: %s", dir->path, strerror(-dir->lock_fd));
+    return LOG_DIR_FAILED;
 }
 
-bool log_dir_open(struct log_dir *dir, const char *path, struct text *error)
+void log_dir_fail(struct log_dir *dir, const struct log_dir_fault *fault)
+{
+    if (stats_level_swap(&dir->state, LOG_DIR_OFFLINE) == LOG_DIR_OFFLINE)
+        return;
+    journal(JOURNAL_ERROR, "directory_offline",
+            "directory=%s file=%s why=\"%s\" error=\"%s\" hint=\"%s\"", dir->path, fault->file,
+            fault->why, strerror(-fault->error),
+            "its partitions answer KAFKA_STORAGE_ERROR until this node is restarted; mend the disk "
+            "first: what was acknowledged is safe as far as it was flushed");
+    if (dir->on_offline != NULL)
+        dir->on_offline(dir);
+}
+
+enum log_dir_outcome log_dir_open(struct log_dir *dir, const char *path, struct text *error)
 {
     *dir = (struct log_dir){.path = path, .fd = -1, .lock_fd = -1};
     checkpoint_init(&dir->recovery_points);
@@ -129,15 +148,18 @@ bool log_dir_open(struct log_dir *dir, const char *path, struct text *error)
     dir->fd = made < 0 ? made : sys_dir_open(SYS_DIR_CWD, path);
     if (dir->fd < 0) {
         text_printf(error, "the log directory %s cannot be used: %s", path, strerror(-dir->fd));
-        return false;
+        return LOG_DIR_FAILED;
     }
-    if (!lock(dir, error) || !read_meta(dir, error))
-        return false;
+    enum log_dir_outcome outcome = lock(dir, error);
+    if (outcome == LOG_DIR_OPENED)
+        outcome = read_meta(dir, error);
+    if (outcome != LOG_DIR_OPENED)
+        return outcome;
     read_clean_marker(dir);
     read_checkpoint(dir, &dir->recovery_points, CHECKPOINT_RECOVERY_POINT);
     read_checkpoint(dir, &dir->log_starts, CHECKPOINT_LOG_START);
     read_checkpoint(dir, &dir->high_watermarks, CHECKPOINT_HIGH_WATERMARK);
-    return true;
+    return LOG_DIR_OPENED;
 }
 
 int log_dir_begin(struct log_dir *dir)
@@ -185,9 +207,60 @@ void log_dir_close(struct log_dir *dir)
     dir->lock_fd = -1;
 }
 
+int log_set_folder_aside(int dir_fd, const char *name)
+{
+    char stray[LOG_STEM_SIZE];
+    uint8_t random[16];
+    struct uuid id;
+    do
+        sys_entropy(random, sizeof random);
+    while (!uuid_from_random(random, &id));
+    log_suffixed_name(name, id, "stray", stray);
+    int error = sys_rename(dir_fd, name, stray);
+    return error == 0 ? sys_dir_sync(dir_fd) : error;
+}
+
+static bool ends_in(struct slice name, const char *suffix)
+{
+    size_t size = strlen(suffix);
+    return name.size > size && memcmp(name.data + name.size - size, suffix, size) == 0;
+}
+
 bool log_dir_is_doomed(struct slice name)
 {
-    static const char suffix[] = "-delete";
-    size_t size = sizeof suffix - 1;
-    return name.size > size && memcmp(name.data + name.size - size, suffix, size) == 0;
+    return ends_in(name, "-delete");
+}
+
+bool log_dir_is_stray(struct slice name)
+{
+    return ends_in(name, "-stray");
+}
+
+static size_t last_of(struct slice name, uint8_t byte)
+{
+    size_t at = name.size;
+    while (at > 0 && name.data[at - 1] != byte)
+        at--;
+    return at; /* behind it; 0: there is none */
+}
+
+bool log_folder_parse(struct slice name, struct log_folder *ret_folder)
+{
+    bool is_future = ends_in(name, "-future");
+    if (is_future) {
+        size_t dot = last_of(name, '.');
+        name = slice_first(name, dot > 0 ? dot - 1 : 0);
+    }
+    size_t dash = last_of(name, '-');
+    struct slice digits = slice_of(name.data + dash, name.size - dash);
+    int64_t partition;
+    bool canonical = digits.size > 0 && (digits.data[0] != '0' || digits.size == 1);
+    if (dash < 2 || !canonical || !checkpoint_number(&digits, &partition) || digits.size > 0 ||
+        partition < 0 || partition > INT32_MAX)
+        return false;
+    *ret_folder = (struct log_folder){.name = name,
+                                      .topic = slice_first(name, dash - 1),
+                                      .partition = (int32_t)partition,
+                                      .is_future = is_future};
+    return true;
 }

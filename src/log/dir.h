@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "log/checkpoint.h"
+#include "shard/stats.h"
 
 #define LOG_DIR_CLUSTER_ID_SIZE 64
 
@@ -19,8 +20,16 @@ struct log_dir_identity {
     struct uuid directory_id; /* zero: version 0 had none */
 };
 
+/* What a directory is doing; for the whole process, and for good once it is offline. */
+enum log_dir_state { LOG_DIR_ONLINE, LOG_DIR_OFFLINE };
+
 struct log_dir {
-    const char *path; /* the configuration's */
+    const char *path;         /* the configuration's */
+    bool holds_metadata;      /* the metadata log is in it */
+    bool metadata_only;       /* metadata.log.dir that is none of log.dirs: no partitions */
+    struct stats_level state; /* enum log_dir_state: set by whoever finds it failed, read by all */
+    void (*on_offline)(struct log_dir *); /* told once, on the thread that found it; or NULL */
+    void *context;                        /* on_offline's */
     int fd;
     int lock_fd;
     bool is_formatted;          /* meta.properties is there */
@@ -32,10 +41,33 @@ struct log_dir {
     struct checkpoint high_watermarks;
 };
 
-/* Makes the folder, locks it, reads what it says of itself and its checkpoints; a clean-stop marker
- * is removed. false: *error has one sentence with a hint. Warnings of files that could not be read
- * are journalled. */
-MUST_USE bool log_dir_open(struct log_dir *, const char *path, struct text *error) NOT_ON(on_shard);
+/* Takes the directory out of service for the rest of the process; any thread. The first word of it
+ * is journalled and told on, later ones are not. */
+struct log_dir_fault {
+    const char *file; /* below the directory, or "." */
+    const char *why;
+    int error; /* -errno */
+};
+void log_dir_fail(struct log_dir *, const struct log_dir_fault *);
+/* Errors of a write that pass: no space, no descriptors, no memory. Others take the directory
+ * offline. */
+bool log_error_passes(int error);
+/* Any thread; a directory that is not known (NULL) is online. */
+static inline bool log_dir_is_offline(const struct log_dir *dir)
+{
+    return dir != NULL && stats_level_get(&dir->state) == LOG_DIR_OFFLINE;
+}
+
+enum log_dir_outcome {
+    LOG_DIR_OPENED,
+    LOG_DIR_FAILED,  /* the medium: the directory is offline, others may serve */
+    LOG_DIR_REFUSED, /* somebody else's, or it cannot be understood: not to be worked around */
+};
+/* Makes the folder, locks it, reads what it says of itself and its checkpoints. Where it is not
+ * opened *error has one sentence with a hint. Warnings of files that could not be read are
+ * journalled. */
+MUST_USE enum log_dir_outcome log_dir_open(struct log_dir *, const char *path, struct text *error)
+    NOT_ON(on_shard);
 /* Removes the marker of a clean stop, durably: from now on a crash is a crash. */
 MUST_USE int log_dir_begin(struct log_dir *) NOT_ON(on_shard);
 /* Writes meta.properties, when the directory itself is sure to stay. 0 or -errno. */
@@ -45,7 +77,20 @@ MUST_USE int log_dir_mark_clean(struct log_dir *, int64_t broker_epoch) NOT_ON(o
 /* Unlocks and frees. */
 void log_dir_close(struct log_dir *) NOT_ON(on_shard);
 
+/* Renames a partition's folder to "<topic>-<partition>.<random>-stray", durably. 0 or -errno. */
+MUST_USE int log_set_folder_aside(int dir_fd, const char *name) NOT_ON(on_shard);
 /* Whether the folder is what a deletion left ("...-delete"). */
 bool log_dir_is_doomed(struct slice name);
+/* Whether it was set aside ("...-stray"). */
+bool log_dir_is_stray(struct slice name);
+/* The partition that a folder is of: "topic-0", or, of one that is being moved to this directory,
+ * "topic-0.<random>-future". false: it is of none. */
+struct log_folder {
+    struct slice name; /* "topic-0" */
+    struct slice topic;
+    int32_t partition;
+    bool is_future;
+};
+MUST_USE bool log_folder_parse(struct slice name, struct log_folder *ret_folder);
 
 #endif

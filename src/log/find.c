@@ -181,7 +181,7 @@ void log_find_submit(struct log *log, struct log_find *find)
     if (find->kind == LOG_FIND_MAX_TIMESTAMP)
         find->timestamp = largest_timestamp(log);
     find->job = (struct shard_job){.run = find_run, .on_done = find_done, .lane = SHARD_LANE_DATA};
-    int error = log->offline ? -EIO : take_files(log, find);
+    int error = log_is_offline(log) ? -EIO : take_files(log, find);
     find->err = error < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
     if (find->file_count == 0 || error < 0)
         find_done(log->shard, &find->job);

@@ -194,7 +194,7 @@ static void flush_done(struct shard *shard, struct shard_job *job)
     else
         log->recovery_point = MAX_OF(log->recovery_point, flush->end);
     ALWAYS(log->recovery_point <= log->end_offset, "L4: %s is flushed beyond its end", log->name);
-    enum err err = flush->error < 0 || log->offline ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
+    enum err err = flush->error < 0 || log_is_offline(log) ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
     complete_all(&flush->waiting, err, flush->end);
     flush_free(flush);
     log->flush_job = NULL;
@@ -254,7 +254,7 @@ void log_flush_next(struct log *log)
         report_idle(log);
     if (!wanted || log->flush_job != NULL)
         return;
-    struct log_flush_job *flush = log->offline ? NULL : calloc(1, sizeof *flush);
+    struct log_flush_job *flush = log_is_offline(log) ? NULL : calloc(1, sizeof *flush);
     if (flush == NULL) {
         refuse_waiting(log);
         report_idle(log);

@@ -45,7 +45,7 @@ int32_t log_latest_epoch(const struct log *log)
 
 bool log_is_offline(const struct log *log)
 {
-    return log->offline;
+    return log->offline || log_dir_is_offline(log->dir);
 }
 
 void log_configure(struct log *log, const struct topic_config *config)
@@ -88,6 +88,11 @@ void log_go_offline(struct log *log, const char *why, int error)
     if (log->offline)
         return;
     log->offline = true;
+    if (log->dir != NULL && error != -ENOMEM) {
+        log_dir_fail(log->dir,
+                     &(struct log_dir_fault){.file = log->name, .why = why, .error = error});
+        return;
+    }
     journal(JOURNAL_ERROR, "log_offline", "log=%s why=\"%s\" error=\"%s\" hint=\"%s\"", log->name,
             why, strerror(error < 0 ? -error : error),
             "what was acknowledged is safe as far as it was flushed; mend the disk and restart");

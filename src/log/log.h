@@ -20,11 +20,13 @@
 #include "wire/batch.h"
 
 struct log;
+struct log_dir;
 
 /* ---- opening and closing: workers, or before the shards run ---- */
 
 struct log_options {
     int dir_fd;           /* the log directory; outlives the log */
+    struct log_dir *dir;  /* the same: goes offline when the log cannot be kept; NULL: nobody's */
     const char *name;     /* "topic-0": the folder below it */
     struct uuid topic_id; /* zero: not known */
     struct topic_config config;

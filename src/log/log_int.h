@@ -14,6 +14,7 @@
 #ifndef LOG_LOG_INT_H
 #define LOG_LOG_INT_H
 
+#include "log/dir.h"
 #include "log/epoch.h"
 #include "log/index.h"
 #include "log/log.h"
@@ -47,6 +48,7 @@ struct log_recent {
 struct log {
     char *name;
     int dir_fd;
+    struct log_dir *dir; /* the same, or NULL */
     struct uuid topic_id;
     struct topic_config config;
     struct shard *shard;
@@ -123,8 +125,6 @@ struct log_segment *log_segment_add(struct log *, int64_t base_offset);
 void log_segment_free(struct log_segment *);
 /* Sets when its time to roll comes. */
 void log_segment_begin(const struct log *, struct log_segment *, int64_t wall_ms, uint64_t random);
-/* Errors of a write that pass: no space, no descriptors, no memory. Others take the log offline. */
-bool log_error_passes(int error);
 /* Index of the segment that holds the offset. */
 int log_segment_at(const struct log *, int64_t offset);
 /* Counts one batch that stands at `position` of the active segment: timestamps, index entries.
@@ -138,7 +138,7 @@ void log_flush_next(struct log *) ON(on_shard);
 void log_sealed_free(struct log_sealed *);
 /* The names of segments, and of the folder itself, which may be new too. 0 or -errno. */
 MUST_USE int log_folder_sync(const struct log *) NOT_ON(on_shard);
-/* The log can no longer be trusted. */
+/* The log can no longer be trusted, nor, where it is the medium that failed, its directory. */
 void log_go_offline(struct log *, const char *why, int error);
 /* A marker that was noted by producers is in the log. false: memory is out. */
 MUST_USE bool log_note_marker(struct log *, const struct producer_note *,

@@ -189,6 +189,7 @@ static struct log *log_new(const struct log_options *options)
     }
     log->name = name;
     log->dir_fd = options->dir_fd;
+    log->dir = options->dir;
     log->topic_id = options->topic_id;
     log->config = options->config;
     /* After a clean stop everything was flushed: nothing may be cut. */
@@ -407,7 +408,7 @@ static int store_all(struct log *log) NOT_ON(on_shard)
 int log_close(struct log *log, bool clean)
 {
     ALWAYS(log->shard == NULL, "%s still belongs to a shard", log->name);
-    int error = log->offline ? -EIO : 0;
+    int error = log_is_offline(log) ? -EIO : 0;
     if (clean && error == 0)
         error = store_all(log);
     log_free(log);

@@ -201,7 +201,7 @@ static void read_done(struct log_read *read, enum err err)
 static void read_try(struct log *log, struct log_read *read)
 {
     read->range = (struct log_range){0};
-    if (log->offline) {
+    if (log_is_offline(log)) {
         read_done(read, ERR_KAFKA_STORAGE_ERROR);
         return;
     }

@@ -137,7 +137,7 @@ static void settle(struct log_write *write) ON(on_shard)
     }
     if (write->handle != NULL)
         log_handle_unref(write->handle);
-    enum err err = write->error < 0 || log->offline ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
+    enum err err = write->error < 0 || log_is_offline(log) ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
     int count = write->count;
     log_write_begin(write, log);
     for (int i = 0; i < count; i++)

@@ -10,121 +10,10 @@
 #include "wire/msg/broker_registration_change_record.h"
 #include "wire/msg/broker_registration_request.h"
 #include "wire/msg/broker_registration_response.h"
-#include "wire/msg/partition_change_record.h"
 #include "wire/msg/producer_ids_record.h"
 #include "wire/msg/register_broker_record.h"
 
 #define PRODUCER_ID_BLOCK 1000
-
-/* ---- partitions of a broker ---- */
-
-static bool ids_have(struct meta_ids ids, int32_t id)
-{
-    for (int32_t i = 0; i < ids.count; i++)
-        if (ids.at[i] == id)
-            return true;
-    return false;
-}
-
-/* A list of one id, in the arena. */
-static int32_t *one_id(struct arena *arena, int32_t id)
-{
-    int32_t *list = ARENA_NEW(arena, int32_t);
-    if (list != NULL)
-        *list = id;
-    return list;
-}
-
-static struct partition_change_record *change_of(struct meta_records *records,
-                                                 const struct meta_topic *topic,
-                                                 const struct meta_partition *partition)
-{
-    struct partition_change_record *change =
-        ARENA_NEW(records->arena, struct partition_change_record);
-    if (change == NULL)
-        return NULL;
-    *change = partition_change_record_default;
-    change->topic_id = topic->id;
-    change->partition_id = partition->id;
-    return change;
-}
-
-/* One decision about the partitions of a broker. */
-struct round {
-    struct meta_records *records;
-    int32_t broker;
-    int16_t version; /* of the records */
-    bool has_elr;
-};
-
-/* The only replica goes: nobody leads. Where eligible leader replicas are in use it is remembered
- * who may again; elsewhere it stays the last one in sync. */
-static void add_leave(const struct round *round, const struct meta_topic *topic,
-                      const struct meta_partition *partition)
-{
-    struct meta_records *records = round->records;
-    struct partition_change_record *change = change_of(records, topic, partition);
-    if (change == NULL) {
-        records->failed = true;
-        return;
-    }
-    change->leader = -1;
-    if (round->has_elr) {
-        change->isr_count = 0;
-        change->eligible_leader_replicas = one_id(records->arena, round->broker);
-        change->eligible_leader_replicas_count = 1;
-        change->last_known_elr = one_id(records->arena, round->broker);
-        change->last_known_elr_count = 1;
-    }
-    meta_records_add(records, &wire_partition_change_record, round->version, change);
-}
-
-static void add_return(const struct round *round, const struct meta_topic *topic,
-                       const struct meta_partition *partition)
-{
-    struct meta_records *records = round->records;
-    struct partition_change_record *change = change_of(records, topic, partition);
-    if (change == NULL) {
-        records->failed = true;
-        return;
-    }
-    if (partition->isr.count == 0) {
-        change->isr = one_id(records->arena, round->broker);
-        change->isr_count = 1;
-    }
-    change->leader = round->broker;
-    change->eligible_leader_replicas_count = partition->elr.count > 0 ? 0 : -1;
-    change->last_known_elr_count = partition->last_known_elr.count > 0 ? 0 : -1;
-    meta_records_add(records, &wire_partition_change_record, round->version, change);
-}
-
-typedef void (*partition_fn)(const struct round *, const struct meta_topic *,
-                             const struct meta_partition *);
-
-/* Calls for each partition that has the broker as a replica and is led by it (or by nobody). */
-static void each_partition(const struct meta_image *image, struct meta_records *records,
-                           int32_t broker, bool led, partition_fn add)
-{
-    struct round round = {.records = records,
-                          .broker = broker,
-                          .version = meta_version_of_partition(image),
-                          .has_elr = meta_feature(image, META_FEATURE_ELR) > 0};
-    struct pmap_iterator topics;
-    struct pmap_entry entry;
-    pmap_iterate(image->topics_by_name, (struct slice){0}, &topics);
-    while (pmap_next(&topics, &entry)) {
-        const struct meta_topic *topic = entry.value;
-        struct pmap_iterator partitions;
-        pmap_iterate(topic->partitions, (struct slice){0}, &partitions);
-        while (pmap_next(&partitions, &entry)) {
-            const struct meta_partition *partition = entry.value;
-            if (!ids_have(partition->replicas, broker))
-                continue;
-            if (led ? partition->leader == broker : partition->leader == -1)
-                add(&round, topic, partition);
-        }
-    }
-}
 
 /* ---- registration ---- */
 
@@ -197,7 +86,7 @@ void meta_register_broker(struct meta *meta, struct peer_call *call)
         change->cordoned_log_dirs_count = 0;
         if (meta_level_has(meta->latest, META_LEVEL_CORDONED))
             meta_records_add(&records, &wire_broker_registration_change_record, 3, change);
-        each_partition(meta->latest, &records, request->broker_id, true, add_leave);
+        meta_leave_all(meta->latest, &records, request->broker_id, NULL);
     }
     records.failed = records.failed || !fine;
     meta_commit(meta, &records, call, response);
@@ -223,6 +112,37 @@ static void add_change(struct meta_records *records, const struct meta_broker *b
                      change);
 }
 
+/* Directories that the broker lost: those of them that it was registered with are no longer, and
+ * nobody leads what is in them (KIP-858). */
+static void take_offline(const struct meta_image *image, struct meta_records *records,
+                         const struct broker_heartbeat_request *request)
+{
+    const struct register_broker_record *record =
+        meta_broker_find(image, request->broker_id)->record;
+    struct broker_registration_change_record *change =
+        ARENA_NEW(records->arena, struct broker_registration_change_record);
+    struct uuid *online =
+        ARENA_ARRAY(records->arena, struct uuid, (size_t)MAX_OF(record->log_dirs_count, 0));
+    if (change == NULL || (online == NULL && record->log_dirs_count > 0)) {
+        records->failed = true;
+        return;
+    }
+    *change = broker_registration_change_record_default;
+    change->broker_id = request->broker_id;
+    change->broker_epoch = request->broker_epoch;
+    change->log_dirs = online;
+    for (int32_t i = 0; i < record->log_dirs_count; i++) {
+        const struct uuid *lost = meta_uuid_find(
+            request->offline_log_dirs, request->offline_log_dirs_count, record->log_dirs[i]);
+        if (lost == NULL)
+            online[change->log_dirs_count++] = record->log_dirs[i];
+        else if (!request->want_shut_down)
+            meta_leave_all(image, records, request->broker_id, lost);
+    }
+    if (change->log_dirs_count < record->log_dirs_count && change->log_dirs_count > 0)
+        meta_records_add(records, &wire_broker_registration_change_record, 2, change);
+}
+
 void meta_heartbeat_broker(struct meta *meta, struct peer_call *call)
 {
     const struct broker_heartbeat_request *request = call->request;
@@ -241,15 +161,18 @@ void meta_heartbeat_broker(struct meta *meta, struct peer_call *call)
         response->error_code =
             broker == NULL ? ERR_BROKER_ID_NOT_REGISTERED : ERR_STALE_BROKER_EPOCH;
     } else if (request->want_shut_down) {
+        take_offline(meta->latest, &records, request);
         add_change(&records, broker, broker->fenced ? 0 : 1, 1);
-        each_partition(meta->latest, &records, request->broker_id, true, add_leave);
+        meta_leave_all(meta->latest, &records, request->broker_id, NULL);
         response->is_fenced = true;
         response->should_shut_down = true;
     } else if (!request->want_fence && broker->fenced) {
+        take_offline(meta->latest, &records, request);
         add_change(&records, broker, -1, 0);
-        each_partition(meta->latest, &records, request->broker_id, false, add_return);
+        meta_return_all(meta->latest, &records, request->broker_id);
         response->is_fenced = false;
     } else {
+        take_offline(meta->latest, &records, request);
         response->is_fenced = broker->fenced;
     }
     meta_commit(meta, &records, call, response);

@@ -171,6 +171,24 @@ static bool check_fresh(const struct log_dir *dirs, int dir_count, int metadata_
     return true;
 }
 
+/* Directories of version 0 had no id of their own; partitions are assigned by it. */
+static bool give_ids(struct log_dir *dirs, int dir_count, struct text *error) NOT_ON(on_shard)
+{
+    for (int i = 0; i < dir_count; i++) {
+        if (log_dir_is_offline(&dirs[i]) || !uuid_is_zero(dirs[i].identity.directory_id))
+            continue;
+        struct log_dir_identity identity = dirs[i].identity;
+        identity.directory_id = random_uuid();
+        int failed = log_dir_identify(&dirs[i], &identity);
+        if (failed < 0) {
+            text_printf(error, "meta.properties in %s cannot be written: %s", dirs[i].path,
+                        strerror(-failed));
+            return false;
+        }
+    }
+    return true;
+}
+
 bool meta_format(const struct node_config *config, struct log_dir *dirs, int dir_count,
                  int metadata_dir, struct text *error)
 {
@@ -183,7 +201,8 @@ bool meta_format(const struct node_config *config, struct log_dir *dirs, int dir
     if (!first->is_formatted && !format_one(config, first, cluster_id, true, error))
         return false;
     for (int i = 0; i < dir_count; i++)
-        if (!dirs[i].is_formatted && !format_one(config, &dirs[i], cluster_id, false, error))
+        if (!log_dir_is_offline(&dirs[i]) && !dirs[i].is_formatted &&
+            !format_one(config, &dirs[i], cluster_id, false, error))
             return false;
-    return true;
+    return give_ids(dirs, dir_count, error);
 }

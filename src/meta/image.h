@@ -138,6 +138,20 @@ int64_t meta_feature(const struct meta_image *, const char *name);
 #define META_CONFIG_TOPIC 2
 #define META_CONFIG_BROKER 4
 
+/* The directory of a broker's replica, as the controller was told; zero: not told. */
+struct uuid meta_partition_directory(const struct meta_partition *, int32_t broker);
+/* Whether an id is one of a directory: the first hundred stand for none (KIP-858). */
+bool meta_directory_is_assigned(struct uuid);
+/* Whether the broker has the directory in use; one that is not told is taken to be. */
+bool meta_directory_is_online(const struct meta_broker *, struct uuid);
+/* How many partitions the broker has in each of the directories. */
+struct meta_directories {
+    const struct uuid *ids;
+    int count;
+};
+void meta_count_partitions(const struct meta_image *, int32_t broker,
+                           const struct meta_directories *, int64_t *ret_counts);
+
 /* ---- making: the controller's shard, or before the shards run ---- */
 
 /* Empty; the node's configuration outlives it. NULL when memory is out. */

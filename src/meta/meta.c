@@ -28,6 +28,7 @@ enum peer_api {
     PEER_BROKER_REGISTRATION = 62,
     PEER_BROKER_HEARTBEAT = 63,
     PEER_ALLOCATE_PRODUCER_IDS = 67,
+    PEER_ASSIGN_REPLICAS_TO_DIRS = 73,
 };
 
 /* ---- calls ---- */
@@ -55,6 +56,9 @@ static void handle(struct peer_service *service, struct peer_call *call)
         break;
     case PEER_ALLOCATE_PRODUCER_IDS:
         meta_allocate_producer_ids(meta, call);
+        break;
+    case PEER_ASSIGN_REPLICAS_TO_DIRS:
+        meta_assign_directories(meta, call);
         break;
     default:
         peer_answer(meta->shard, call, ERR_UNSUPPORTED_VERSION, NULL);
@@ -236,6 +240,7 @@ struct meta *meta_open(const struct meta_options *options, struct text *error)
     meta->config = options->config;
     meta->dir = &options->dirs[options->metadata_dir];
     meta->shard = shard_set_controller(options->shards);
+    meta->placed_at = -1;
     list_init(&meta->appended);
     list_init(&meta->decided);
     batch_builder_init(&meta->builder);
@@ -254,6 +259,11 @@ struct meta *meta_open(const struct meta_options *options, struct text *error)
         return NULL;
     }
     return meta;
+}
+
+const struct meta_image *meta_loaded(const struct meta *meta)
+{
+    return meta->latest;
 }
 
 void meta_begin(struct meta *meta)

@@ -31,6 +31,8 @@ struct meta_options {
 /* Opens and replays the metadata log. Before the shards run; blocking. NULL with *error telling
  * why. */
 struct meta *meta_open(const struct meta_options *, struct text *error) NOT_ON(on_shard);
+/* The cluster as the log that was opened has it; before the shards run. */
+const struct meta_image *meta_loaded(const struct meta *);
 /* For shard_set_context of the controller's shard. */
 struct peer_service *meta_service(struct meta *);
 /* Lets the quorum begin; posted to the controller's shard before or after it starts. */

@@ -49,6 +49,9 @@ struct meta {
     struct meta_publication *publications; /* one a data shard */
     int publication_count;
 
+    int64_t placed_at;                 /* next_offset for which `placed` holds; -1: none */
+    int64_t placed[NODE_LOG_DIRS_MAX]; /* partitions in the directories of this broker */
+
     int64_t bytes_since_snapshot;
     int64_t snapshot_ms; /* monotonic: when the last one was made, or this start */
     int64_t stable_from; /* a snapshot below it would lie inside of a transaction */
@@ -100,11 +103,31 @@ MUST_USE int meta_store_quorum_state(struct meta *) NOT_ON(on_shard);
 /* snapshot.c */
 void meta_snapshot_consider(struct meta *) ON(on_shard);
 
+/* elect.c: who leads. Records that are added take effect together. */
+struct partition_change_record;
+const struct uuid *meta_uuid_find(const struct uuid *ids, int32_t count, struct uuid wanted);
+struct partition_change_record *meta_change_of(struct meta_records *, const struct meta_topic *,
+                                               const struct meta_partition *);
+void meta_change_leave(const struct meta_image *, struct meta_records *,
+                       struct partition_change_record *, int32_t broker);
+void meta_change_return(struct meta_records *, struct partition_change_record *,
+                        const struct meta_partition *, int32_t broker);
+/* Nobody leads any more what the broker leads: all of it, or what is in one directory of it. */
+void meta_leave_all(const struct meta_image *, struct meta_records *, int32_t broker,
+                    const struct uuid *directory);
+/* It leads again what nobody does and what is in a directory that is online. */
+void meta_return_all(const struct meta_image *, struct meta_records *, int32_t broker);
+
+/* directories.c: where this node's next partition goes: of its directories that are online and not
+ * cordoned the one with the fewest partitions. Counts what it gave out for the next record. */
+struct uuid meta_pick_directory(struct meta *);
+
 /* Decisions: on the controller's shard; each ends in meta_commit or peer_answer. */
 void meta_create_topics(struct meta *, struct peer_call *) ON(on_shard);
 void meta_delete_topics(struct meta *, struct peer_call *) ON(on_shard);
 void meta_allocate_producer_ids(struct meta *, struct peer_call *) ON(on_shard);
 void meta_register_broker(struct meta *, struct peer_call *) ON(on_shard);
 void meta_heartbeat_broker(struct meta *, struct peer_call *) ON(on_shard);
+void meta_assign_directories(struct meta *, struct peer_call *) ON(on_shard);
 
 #endif

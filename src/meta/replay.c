@@ -166,11 +166,10 @@ static const char *apply_register_broker(struct meta_image *image,
 static const char *change_broker(struct meta_image *image, int32_t id,
                                  const struct meta_broker *state)
 {
-    const struct meta_broker *broker = meta_broker_find(image, id);
-    ALWAYS(broker != NULL, "broker %d is registered", id);
+    ALWAYS(meta_broker_find(image, id) != NULL, "broker %d is registered", id);
     struct meta_applied again = {.message = &wire_register_broker_record,
                                  .version = wire_register_broker_record.versions.high,
-                                 .record = broker->record};
+                                 .record = state->record};
     return put_broker(image, &again, state);
 }
 
@@ -189,6 +188,12 @@ static const char *apply_broker_change(struct meta_image *image, const struct me
         state.cordoned_count = record->cordoned_log_dirs_count;
         state.cordoned = record->cordoned_log_dirs;
     }
+    struct register_broker_record registration = *broker->record;
+    if (record->log_dirs_count > 0) {
+        registration.log_dirs = record->log_dirs;
+        registration.log_dirs_count = record->log_dirs_count;
+    }
+    state.record = &registration;
     return change_broker(image, record->broker_id, &state);
 }
 

@@ -333,12 +333,6 @@ static struct uuid random_topic_id(void)
     return id;
 }
 
-/* The directory of this node that a new partition goes to: in turn. */
-static struct uuid pick_directory(const struct meta *meta, int64_t turn)
-{
-    return meta->options.dirs[turn % meta->options.dir_count].identity.directory_id;
-}
-
 static void add_partition(struct creation *creation, struct meta_records *records, struct uuid id,
                           int32_t index)
 {
@@ -351,7 +345,7 @@ static void add_partition(struct creation *creation, struct meta_records *record
         return;
     }
     *replicas = meta->config->node_id;
-    *directory = pick_directory(meta, meta->latest->partition_count + index);
+    *directory = meta_pick_directory(meta);
     *record = partition_record_default;
     record->partition_id = index;
     record->topic_id = id;

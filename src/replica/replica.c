@@ -73,7 +73,12 @@ static void refuse_uncommitted(struct replica *replica, enum err err)
 
 void replica_wake_all(struct replica *replica)
 {
-    refuse_uncommitted(replica, ERR_NOT_LEADER_OR_FOLLOWER);
+    replica_refuse_all(replica, ERR_NOT_LEADER_OR_FOLLOWER);
+}
+
+void replica_refuse_all(struct replica *replica, enum err err)
+{
+    refuse_uncommitted(replica, err);
     replica_wake(&replica->waiting_open);
     replica_wake(&replica->waiting_data);
 }

@@ -10,6 +10,19 @@
 
 struct replica_set;
 
+/* Where a partition's folder is or goes. Directories by their index; -1: none. */
+struct replica_home {
+    struct uuid recorded_id; /* the controller's word */
+    bool is_assigned;        /* that it says something */
+    int recorded;            /* that directory, where it is online */
+    int fallback;            /* for a new partition that is not assigned */
+    bool is_old;             /* it existed before this start */
+    /* out */
+    int dir;
+    bool promoted; /* a finished move was carried to its end */
+    char fault[160];
+};
+
 enum replica_state {
     REPLICA_OPENING, /* a worker opens or recovers the log */
     REPLICA_LEADER,
@@ -29,8 +42,8 @@ struct replica {
     struct replica *successor; /* of the same name: opened once this one's folder is gone */
     struct log *log;           /* NULL: it is not open, or a worker closes it */
     struct log *closing;       /* that worker's */
-    int dir_index;
-    char *name; /* "topic-0" */
+    int dir_index;             /* -1: not known yet */
+    char *name;                /* "topic-0" */
     struct topic_config config;
     int32_t leader_epoch;
     int32_t isr_count;
@@ -38,6 +51,10 @@ struct replica {
     int64_t high_watermark;
     int64_t unflushed_records;
     int operations; /* appends, reads and searches under way */
+
+    struct list assign_link; /* the set's assignments; itself where there is none */
+    struct uuid assign_id;   /* the directory that the controller is to know of */
+    void (*on_assigned)(struct replica *, enum err); /* or NULL */
 
     struct list waiting_open;       /* replica_waiter */
     struct list waiting_data;       /* replica_waiter */

@@ -4,12 +4,43 @@
 
 #include "replica/set.h"
 
+/* What an opening's job carries to the worker and back. */
+struct replica_opening {
+    struct log_options options;
+    struct replica_home home;
+    struct log *log;
+    struct log_recovery recovery;
+    enum err err;
+    int32_t leader_epoch;
+    bool leads;
+    int64_t started_ns;
+};
+
+/* home.c: what is known of where the partition is, before its job; on its shard. */
+void replica_home_init(struct replica_set *, const struct meta_image *,
+                       const struct meta_partition *, struct replica_home *);
+/* Decides by what is on the disks, setting aside what stands in the way. NULL, or why there is no
+ * home to be used. */
+const char *replica_home_find(struct replica_set *, const char *name, struct replica_home *)
+    NOT_ON(on_shard);
+
+/* assign.c: tells the controller which directory the replica is in, until it takes that or the set
+ * stops; on_done (or NULL) follows. false: something else is being told of it. */
+MUST_USE bool replica_assign(struct replica *, struct uuid directory_id,
+                             void (*on_done)(struct replica *, enum err)) ON(on_shard);
+void replica_assigner_init(struct replica_set *);
+/* Tells what there is to tell, now. */
+void replica_assigner_go(struct replica_set *) ON(on_shard);
+void replica_assigner_stop(struct replica_set *) ON(on_shard);
+
 /* true: the waiter is told when the replica is open or never will be. false: it need not wait. */
 MUST_USE bool replica_wait_open(struct replica *, struct replica_waiter *) ON(on_shard);
 /* Tells all of a list, which is empty then unless one of them waits again. */
 void replica_wake(struct list *waiting);
 /* Tells everybody who waits that the state changed. */
 void replica_wake_all(struct replica *) ON(on_shard);
+/* The same, where those who wait for the high watermark are to hear this error. */
+void replica_refuse_all(struct replica *, enum err) ON(on_shard);
 /* The log is open: leads at the epoch. */
 void replica_lead(struct replica *, int32_t leader_epoch) ON(on_shard);
 void replica_init_waiting(struct replica *);

@@ -5,23 +5,14 @@
 
 #include "base/always.h"
 #include "meta/effective.h"
+#include "meta/record_version.h"
 #include "sys/dir.h"
 #include "sys/entropy.h"
 #include "sys/journal.h"
+#include "wire/msg/register_broker_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* What an opening's job carries to the worker and back. */
-struct replica_opening {
-    struct log_options options;
-    struct log *log;
-    struct log_recovery recovery;
-    enum err err;
-    int32_t leader_epoch;
-    bool leads;
-    int64_t started_ns;
-};
 
 int replica_shard_of(struct slice topic, int32_t partition, int shard_count)
 {
@@ -78,6 +69,8 @@ void replica_set_init(struct replica_set *set)
     set->image_end = -1;
     hash_table_init(&set->table);
     list_init(&set->doomed);
+    set->counts.image_end = -1;
+    replica_assigner_init(set);
 }
 
 void replica_set_fini(struct replica_set *set)
@@ -112,16 +105,25 @@ static void replica_free(struct replica *replica)
 
 /* ---- opening ---- */
 
+static void fill_options(struct replica *, int dir_index) NOT_ON(on_shard);
+
 static void open_run(struct shard_job *job)
 {
     role_now_on_worker();
     struct replica *replica = CONTAINER_OF(job, struct replica, job);
     struct replica_opening *opening = replica->opening;
+    opening->err = ERR_KAFKA_STORAGE_ERROR;
+    opening->recovery.fault = replica_home_find(replica->set, replica->name, &opening->home);
+    if (opening->recovery.fault != NULL)
+        return;
+    fill_options(replica, opening->home.dir);
     /* The checkpoints go by name: where there is no folder they are of a topic that was deleted. */
     if (sys_exists(opening->options.dir_fd, opening->options.name) == 0) {
         opening->options.recovery_point = 0;
         opening->options.log_start_offset = 0;
     }
+    if (opening->home.promoted)
+        opening->options.recovery_point = 0;
     opening->err = log_open(&opening->options, &opening->log, &opening->recovery);
 }
 
@@ -140,26 +142,56 @@ static void report(const struct replica *replica, const struct replica_opening *
                 replica->name, (long long)found->cut_bytes, found->fault);
 }
 
+/* Where the disks say something else than the controller knows, it is told. */
+static void consider_assigning(struct replica *replica, const struct replica_home *home)
+{
+    role_now_on_shard();
+    struct replica_set *set = replica->set;
+    struct uuid id = set->dirs[home->dir].identity.directory_id;
+    bool told = uuid_equal(home->recorded_id, id);
+    if (set->tells_dirs && !set->stopping && !replica->doomed && !told &&
+        !replica_assign(replica, id, NULL))
+        journal(JOURNAL_WARN, "directory_not_told", "partition=%s", replica->name);
+}
+
+static void go_offline(struct replica *replica)
+{
+    if (replica->state == REPLICA_OFFLINE)
+        return;
+    replica->state = REPLICA_OFFLINE;
+    stats_add(replica->set->stats, METRIC_PARTITIONS_OFFLINE, 1);
+}
+
+static void take_opened(struct replica *replica, struct replica_opening *opening)
+{
+    role_now_on_shard();
+    struct replica_set *set = replica->set;
+    replica->log = opening->log;
+    log_attach(replica->log, set->shard, &set->files);
+    if (log_is_offline(replica->log))
+        go_offline(replica);
+    else if (opening->leads && !replica->doomed && !set->stopping)
+        replica_lead(replica, opening->leader_epoch);
+    else
+        replica->state = REPLICA_IDLE;
+    consider_assigning(replica, &opening->home);
+}
+
 static void open_done(struct shard *shard, struct shard_job *job)
 {
     role_now_on_shard();
+    (void)shard;
     struct replica *replica = CONTAINER_OF(job, struct replica, job);
     struct replica_set *set = replica->set;
     struct replica_opening *opening = replica->opening;
     replica->opening = NULL;
+    replica->dir_index = opening->home.dir;
     report(replica, opening);
     set->opening_count--;
-    if (opening->err != ERR_NONE) {
-        replica->state = REPLICA_OFFLINE;
-        stats_add(set->stats, METRIC_PARTITIONS_OFFLINE, 1);
-    } else {
-        replica->log = opening->log;
-        log_attach(replica->log, shard, &set->files);
-        if (opening->leads && !replica->doomed && !set->stopping)
-            replica_lead(replica, opening->leader_epoch);
-        else
-            replica->state = REPLICA_IDLE;
-    }
+    if (opening->err != ERR_NONE)
+        go_offline(replica);
+    else
+        take_opened(replica, opening);
     free(opening);
     set->changes++;
     replica_wake_all(replica);
@@ -167,33 +199,27 @@ static void open_done(struct shard *shard, struct shard_job *job)
     settle(set);
 }
 
-/* Which of the node's directories holds the partition. */
-static int find_dir(const struct replica_set *set, const struct meta_partition *partition,
-                    const char *name)
-{
-    for (int32_t i = 0; i < partition->directory_count; i++)
-        for (int d = 0; d < set->dir_count; d++)
-            if (uuid_equal(set->dirs[d].identity.directory_id, partition->directories[i]))
-                return d;
-    for (int d = 0; d < set->dir_count; d++)
-        if (sys_exists(set->dirs[d].fd, name) == 1)
-            return d;
-    return 0;
-}
-
-static void fill_options(struct replica *replica, struct log_options *options)
+/* The rest of what the shard left in the options: what the directory's files say. */
+static void fill_options(struct replica *replica, int dir_index)
 {
     const struct replica_set *set = replica->set;
-    const struct log_dir *dir = &set->dirs[replica->dir_index];
+    struct log_dir *dir = &set->dirs[dir_index];
     struct slice name = slice_of_text(replica->name);
+    struct log_options *options = &replica->opening->options;
+    options->dir_fd = dir->fd;
+    options->dir = dir;
+    options->recovery_point = checkpoint_get(&dir->recovery_points, name, 0);
+    options->log_start_offset = checkpoint_get(&dir->log_starts, name, 0);
+    options->clean = dir->was_clean;
+}
+
+static void begin_options(const struct replica *replica, struct log_options *options)
+{
+    const struct replica_set *set = replica->set;
     *options = (struct log_options){
-        .dir_fd = dir->fd,
         .name = replica->name,
         .topic_id = replica->topic_id,
         .config = replica->config,
-        .recovery_point = checkpoint_get(&dir->recovery_points, name, 0),
-        .log_start_offset = checkpoint_get(&dir->log_starts, name, 0),
-        .clean = dir->was_clean,
         .wall_ms = shard_wall_ms(set->shard),
         .producer_expiration_ms = set->config->producer_id_expiration_ms,
         .producer_check_interval_ms = set->config->producer_id_expiration_check_interval_ms,
@@ -219,7 +245,9 @@ static struct replica *replica_new(struct replica_set *set, const struct meta_to
     replica->partition = partition->id;
     replica->name = copy;
     replica->opening = opening;
+    replica->dir_index = -1;
     list_init(&replica->doomed_link);
+    list_init(&replica->assign_link);
     replica_init_waiting(replica);
     shard_timer_init(&replica->flush_timer, NULL);
     struct replica_key key = {.topic_id = topic->id, .partition = partition->id};
@@ -268,10 +296,10 @@ static void open_replica(struct replica_set *set, const struct meta_image *image
     }
     replica->config = *meta_topic_config(image, topic);
     take_partition(replica, partition);
-    replica->dir_index = find_dir(set, partition, replica->name);
+    replica_home_init(set, image, partition, &replica->opening->home);
     replica->opening->leads = partition->leader == set->config->node_id;
     replica->opening->leader_epoch = partition->leader_epoch;
-    fill_options(replica, &replica->opening->options);
+    begin_options(replica, &replica->opening->options);
     replica->state = REPLICA_OPENING;
     set->opening_count++;
     struct replica *before = find_predecessor(set, replica->name);
@@ -298,6 +326,8 @@ static void change_replica(struct replica *replica, const struct meta_image *ima
     if (replica->log == NULL || replica->state == REPLICA_CLOSING)
         return;
     log_configure(replica->log, &replica->config);
+    if (replica->state == REPLICA_OFFLINE)
+        return;
     if (leads) {
         replica_lead(replica, partition->leader_epoch);
         return;
@@ -361,6 +391,18 @@ static void forget_topic(struct replica_set *set, const struct meta_topic *topic
     }
 }
 
+/* As whom this node speaks to the controller. */
+static void note_broker(struct replica_set *set, const struct meta_image *now) ON(on_shard)
+{
+    const struct meta_broker *broker = meta_broker_find(now, set->config->node_id);
+    int64_t epoch = broker != NULL ? broker->record->broker_epoch : -1;
+    bool is_new = epoch != set->broker_epoch;
+    set->broker_epoch = epoch;
+    if (is_new)
+        replica_assigner_go(set);
+    set->tells_dirs = meta_level_has(now, META_LEVEL_DIRECTORIES);
+}
+
 void replica_set_follow(struct replica_set *set, const struct meta_image *before,
                         const struct meta_image *now)
 {
@@ -368,6 +410,7 @@ void replica_set_follow(struct replica_set *set, const struct meta_image *before
     struct pmap_entry entry;
     if (set->stopping)
         return;
+    note_broker(set, now);
     if (before != NULL) {
         pmap_iterate(before->topics_by_id, (struct slice){0}, &topics);
         while (pmap_next(&topics, &entry))
@@ -414,7 +457,8 @@ static void close_done(struct shard *shard, struct shard_job *job)
     (void)shard;
     struct replica *replica = CONTAINER_OF(job, struct replica, job);
     struct replica_set *set = replica->set;
-    set->close_failed = set->close_failed || (replica->close_error < 0 && !replica->doomed);
+    if (set->points != NULL && replica->close_error < 0 && !replica->doomed)
+        set->points[replica->dir_index].close_failed = true;
     set->closing_count--;
     replica_free(replica);
     settle(set);
@@ -429,9 +473,9 @@ static bool keep_point(const struct checkpoint *from, struct checkpoint *to, con
 /* A log that is not open, or could not be opened, is as far as the start found it: without its
  * recovery point the next start would take flushed records for a torn tail. false: memory is
  * out. */
-static bool keep_points(const struct replica *replica, struct replica_points *points)
+static bool keep_points(const struct replica *replica, int dir_index, struct replica_points *points)
 {
-    const struct log_dir *dir = &replica->set->dirs[replica->dir_index];
+    const struct log_dir *dir = &replica->set->dirs[dir_index];
     return keep_point(&dir->recovery_points, &points->recovery_points, replica->name) &&
            keep_point(&dir->log_starts, &points->log_starts, replica->name) &&
            keep_point(&dir->high_watermarks, &points->high_watermarks, replica->name);
@@ -443,9 +487,14 @@ static void note_unopened(struct replica *replica)
     struct replica_set *set = replica->set;
     if (set->points == NULL || replica->doomed)
         return;
-    set->left_unopened = true;
-    if (!keep_points(replica, &set->points[replica->dir_index]))
-        set->close_failed = true;
+    for (int i = 0; i < set->dir_count; i++) {
+        if (replica->dir_index >= 0 && replica->dir_index != i)
+            continue;
+        /* Where no directory has it none is left unclean. */
+        set->points[i].left_unopened = set->points[i].left_unopened || replica->dir_index == i;
+        if (!keep_points(replica, i, &set->points[i]))
+            set->points[i].close_failed = true;
+    }
 }
 
 void replica_close_if_idle(struct replica *replica)
@@ -476,7 +525,7 @@ static void note_closing(struct replica *replica)
     bool fine = checkpoint_put(&points->recovery_points, name, log_end_offset(replica->log)) &&
                 checkpoint_put(&points->high_watermarks, name, replica->high_watermark) &&
                 (start == 0 || checkpoint_put(&points->log_starts, name, start));
-    replica->set->close_failed = replica->set->close_failed || !fine;
+    points->close_failed = points->close_failed || !fine;
 }
 
 void replica_log_idle(void *context)
@@ -495,6 +544,7 @@ void replica_log_idle(void *context)
 void replica_set_stop(struct replica_set *set)
 {
     set->stopping = true;
+    replica_assigner_stop(set);
     struct hash_node *node = hash_table_next(&set->table, NULL);
     while (node != NULL) {
         struct replica *replica = CONTAINER_OF(node, struct replica, node);
@@ -509,6 +559,21 @@ void replica_set_stop(struct replica_set *set)
     settle(set);
 }
 
+/* ---- a directory that failed ---- */
+
+void replica_set_dir_failed(struct replica_set *set, int dir_index)
+{
+    for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL;
+         node = hash_table_next(&set->table, node)) {
+        struct replica *replica = CONTAINER_OF(node, struct replica, node);
+        bool open = replica->state == REPLICA_LEADER || replica->state == REPLICA_IDLE;
+        if (replica->dir_index != dir_index || !open)
+            continue;
+        go_offline(replica);
+        replica_refuse_all(replica, ERR_KAFKA_STORAGE_ERROR);
+    }
+}
+
 /* ---- checkpoints ---- */
 
 bool replica_set_points(const struct replica_set *set, int dir_index, struct replica_points *points)
@@ -517,11 +582,12 @@ bool replica_set_points(const struct replica_set *set, int dir_index, struct rep
     for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL && fine;
          node = hash_table_next(&set->table, node)) {
         const struct replica *replica = CONTAINER_OF(node, struct replica, node);
-        if (replica->dir_index != dir_index || replica->state == REPLICA_CLOSING)
+        bool elsewhere = replica->dir_index >= 0 && replica->dir_index != dir_index;
+        if (elsewhere || replica->state == REPLICA_CLOSING)
             continue;
         struct slice name = slice_of_text(replica->name);
         if (replica->log == NULL) {
-            fine = keep_points(replica, points);
+            fine = keep_points(replica, dir_index, points);
             continue;
         }
         fine = checkpoint_put(&points->recovery_points, name, log_recovery_point(replica->log)) &&

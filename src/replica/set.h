@@ -5,6 +5,7 @@
 
 #include "config/node.h"
 #include "log/dir.h"
+#include "peer/peer.h"
 #include "replica/replica.h"
 #include "shard/stats.h"
 
@@ -13,6 +14,32 @@ struct replica_points {
     struct checkpoint recovery_points;
     struct checkpoint log_starts;
     struct checkpoint high_watermarks;
+    bool left_unopened; /* at the stop: a log in it could not be opened */
+    bool close_failed;  /* what is in it is not what a clean stop leaves */
+};
+
+/* A folder that a move between directories left: "topic-0.<random>-future". */
+struct replica_future {
+    char *name;   /* "topic-0" */
+    char *folder; /* with the rest */
+    int dir;
+};
+
+/* Tells the controller of directories: assign.c. */
+struct replica_assigner {
+    struct replica_set *set;
+    struct peer_call call;
+    struct list waiting; /* replicas */
+    struct list sent;
+    struct shard_timer retry;
+    int64_t retry_ms;
+    bool away;
+};
+
+/* Partitions by directory in one image, and those placed since. */
+struct replica_counts {
+    int64_t image_end;
+    int64_t partitions[NODE_LOG_DIRS_MAX + 1];
 };
 
 struct replica_set {
@@ -20,6 +47,12 @@ struct replica_set {
     const struct node_config *config;
     struct log_dir *dirs; /* of the node; their checkpoints stay as the start found them */
     int dir_count;
+    const struct replica_future *futures; /* of all directories, as the start found them */
+    int future_count;
+    int64_t broker_epoch; /* by the image */
+    bool tells_dirs;      /* the cluster's level knows of directories */
+    struct replica_assigner assigner;
+    struct replica_counts counts;
     struct stats *stats;
     struct log_files files;
     struct hash_table table;
@@ -29,8 +62,6 @@ struct replica_set {
     int opening_count;
     int closing_count;
     bool stopping;
-    bool left_unopened;            /* at the stop: a log that could not be opened */
-    bool close_failed;             /* what is on disk is not what a clean stop leaves */
     struct replica_points *points; /* one a directory: filled as replicas are closed; or NULL */
     uint64_t changes;              /* high watermarks, recovery points: rises with each */
     void (*on_settled)(struct replica_set *); /* the last opening or closing under way has ended */
@@ -60,6 +91,8 @@ struct replica_place {
  * a moment earlier. */
 MUST_USE bool replica_set_reach(struct replica_set *, const struct replica_place *,
                                 struct replica_waiter *, struct replica **ret_replica) ON(on_shard);
+/* The directory failed: what is in it is offline. */
+void replica_set_dir_failed(struct replica_set *, int dir_index) ON(on_shard);
 /* Closes all, cleanly, noting their offsets in points; on_settled follows. */
 void replica_set_stop(struct replica_set *) ON(on_shard);
 

@@ -72,17 +72,31 @@ static int write_kind(const struct checkpoints *c, int dir, enum kind kind) NOT_
     return checkpoint_write(&points->high_watermarks, fd, CHECKPOINT_HIGH_WATERMARK);
 }
 
+/* A directory that cannot be written to is offline; one that is full is written to later. */
+static void write_dir(struct checkpoints *c, int dir) NOT_ON(on_shard)
+{
+    int error = 0;
+    for (int kind = 0; kind < KIND_COUNT && error == 0; kind++)
+        if (c->schedules[kind].wanted)
+            error = write_kind(c, dir, (enum kind)kind);
+    if (error == 0)
+        return;
+    if (!log_error_passes(error))
+        log_dir_fail(&c->dirs[dir], &(struct log_dir_fault){.file = "*-checkpoint",
+                                                            .why = "it cannot be written",
+                                                            .error = error});
+    c->error = error;
+    c->error_path = c->dirs[dir].path;
+}
+
 static void write_run(struct shard_job *job)
 {
     role_now_on_worker();
     struct checkpoints *c = CONTAINER_OF(job, struct checkpoints, job);
     c->error = 0;
-    for (int i = 0; i < c->dir_count && c->error == 0; i++) {
-        c->error_path = c->dirs[i].path;
-        for (int kind = 0; kind < KIND_COUNT && c->error == 0; kind++)
-            if (c->schedules[kind].wanted)
-                c->error = write_kind(c, i, (enum kind)kind);
-    }
+    for (int i = 0; i < c->dir_count; i++)
+        if (!log_dir_is_offline(&c->dirs[i]))
+            write_dir(c, i);
 }
 
 /* ---- when ---- */

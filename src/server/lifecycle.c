@@ -47,13 +47,11 @@ void node_on_fatal(const char *why)
 
 /* ---- calls to the controller ---- */
 
-static void call_begin(struct node *node, int16_t key, int16_t version, peer_call_fn on_done)
+static void call_begin(const struct node *node, struct peer_call *call, peer_call_fn on_done)
 {
-    arena_init(&node->call.arena, CALL_ARENA_MAX);
-    node->call.own_node_id = node->config->node_id;
-    node->call.api_key = key;
-    node->call.api_version = version;
-    node->call.on_done = on_done;
+    arena_init(&call->arena, CALL_ARENA_MAX);
+    call->own_node_id = node->config->node_id;
+    call->on_done = on_done;
 }
 
 /* The start cannot go on; half of it cannot be undone. */
@@ -91,23 +89,66 @@ static void on_unfenced(struct shard *shard, struct peer_call *call)
     start_listeners(node);
     checkpoints_start(node->checkpoints, shard_zero(node));
     node_banner(node);
+    node_tell_dirs(node);
     if (node->stop_signal != 0)
         node_stop(node, node->stop_signal);
 }
 
-static void heartbeat(struct node *node, bool leaves, peer_call_fn on_done)
+/* Ids of directories that are offline and of log.dirs; one that failed before it was read has
+ * none. */
+static void fill_offline(struct node *node, struct arena *arena,
+                         struct broker_heartbeat_request *request)
+{
+    request->offline_log_dirs = ARENA_ARRAY(arena, struct uuid, (size_t)node->dir_count);
+    for (int i = 0; i < node->dir_count && request->offline_log_dirs != NULL; i++) {
+        const struct log_dir *dir = &node->dirs[i];
+        if (log_dir_is_offline(dir) && dir->is_formatted)
+            request->offline_log_dirs[request->offline_log_dirs_count++] =
+                dir->identity.directory_id;
+    }
+}
+
+static void heartbeat(struct node *node, struct peer_call *call, bool leaves, peer_call_fn on_done)
 {
     role_now_on_shard();
-    call_begin(node, BROKER_HEARTBEAT, HEARTBEAT_VERSION, on_done);
+    call_begin(node, call, on_done);
+    call->api_key = BROKER_HEARTBEAT;
+    call->api_version = HEARTBEAT_VERSION;
     struct broker_heartbeat_request *request =
-        ARENA_NEW(&node->call.arena, struct broker_heartbeat_request);
+        ARENA_NEW(&call->arena, struct broker_heartbeat_request);
     ALWAYS(request != NULL, "memory for one heartbeat");
     *request = broker_heartbeat_request_default;
     request->broker_id = node->config->node_id;
     request->broker_epoch = node->broker_epoch;
     request->want_shut_down = leaves;
-    node->call.request = request;
-    peer_call(shard_zero(node), node->config->node_id, &node->call);
+    fill_offline(node, &call->arena, request);
+    call->request = request;
+    peer_call(shard_zero(node), node->config->node_id, call);
+}
+
+static void on_dirs_told(struct shard *shard, struct peer_call *call)
+{
+    role_now_on_shard();
+    (void)shard;
+    struct node *node = CONTAINER_OF(call, struct node, dirs_call);
+    const struct broker_heartbeat_response *response = call->response;
+    enum err err = response != NULL ? (enum err)response->error_code : call->transport;
+    arena_fini(&call->arena);
+    node->dirs_call_away = false;
+    if (err != ERR_NONE)
+        journal(JOURNAL_WARN, "directories_not_told", "error=%s", err_name(err));
+    else
+        node_tell_dirs(node);
+}
+
+void node_tell_dirs(struct node *node)
+{
+    int offline = node_offline_dirs(node);
+    if (node_state(node) != NODE_RUNNING || node->dirs_call_away || offline == node->dirs_told)
+        return;
+    node->dirs_told = offline;
+    node->dirs_call_away = true;
+    heartbeat(node, &node->dirs_call, false, on_dirs_told);
 }
 
 static void on_registered(struct shard *shard, struct peer_call *call)
@@ -124,7 +165,7 @@ static void on_registered(struct shard *shard, struct peer_call *call)
         return;
     }
     node_set_state(node, NODE_REGISTERED);
-    heartbeat(node, false, on_unfenced);
+    heartbeat(node, &node->call, false, on_unfenced);
 }
 
 static void fill_listeners(const struct node *node, struct arena *arena,
@@ -163,21 +204,24 @@ static void fill_features(struct arena *arena, struct broker_registration_reques
 static void register_node(struct node *node)
 {
     role_now_on_shard();
-    call_begin(node, BROKER_REGISTRATION, REGISTRATION_VERSION, on_registered);
+    call_begin(node, &node->call, on_registered);
+    node->call.api_key = BROKER_REGISTRATION;
+    node->call.api_version = REGISTRATION_VERSION;
     struct arena *arena = &node->call.arena;
     struct broker_registration_request *request =
         ARENA_NEW(arena, struct broker_registration_request);
     ALWAYS(request != NULL, "memory for one registration");
     *request = broker_registration_request_default;
     request->broker_id = node->config->node_id;
-    request->cluster_id = slice_of_text(node->dirs[0].identity.cluster_id);
+    request->cluster_id = slice_of_text(node->dirs[node->metadata_dir].identity.cluster_id);
     request->incarnation_id = node->incarnation;
     request->rack = slice_of_text(node->config->rack);
     fill_listeners(node, arena, request);
     fill_features(arena, request);
     request->log_dirs = ARENA_ARRAY(arena, struct uuid, (size_t)node->dir_count);
     for (int i = 0; i < node->dir_count && request->log_dirs != NULL; i++)
-        request->log_dirs[request->log_dirs_count++] = node->dirs[i].identity.directory_id;
+        if (!node->dirs[i].metadata_only && !log_dir_is_offline(&node->dirs[i]))
+            request->log_dirs[request->log_dirs_count++] = node->dirs[i].identity.directory_id;
     request->previous_broker_epoch = node->dirs[0].clean_broker_epoch;
     node->call.request = request;
     peer_call(shard_zero(node), node->config->node_id, &node->call);
@@ -281,7 +325,7 @@ static void drained_everywhere(struct node *node)
         return;
     }
     node_set_state(node, NODE_LEAVING);
-    heartbeat(node, true, on_left);
+    heartbeat(node, &node->call, true, on_left);
 }
 
 /* First: no new connections or requests; those under way are answered. */

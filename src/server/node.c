@@ -25,76 +25,6 @@
 #define FILES_OF_THE_MOMENT 64
 #define CONNECTIONS_MIN 16
 
-/* ---- directories ---- */
-
-static bool open_dirs(struct node *node, struct text *error) NOT_ON(on_shard)
-{
-    const struct node_config *config = node->config;
-    for (size_t i = 0; i < config->log_dir_count; i++) {
-        if (!log_dir_open(&node->dirs[node->dir_count], config->log_dirs[i], error))
-            return false;
-        if (strcmp(config->log_dirs[i], config->metadata_log_dir) == 0)
-            node->metadata_dir = node->dir_count;
-        node->dir_count++;
-    }
-    return true;
-}
-
-static bool check_identity(const struct node *node, struct text *error)
-{
-    const struct log_dir_identity *first = &node->dirs[0].identity;
-    for (int i = 0; i < node->dir_count; i++) {
-        const struct log_dir_identity *identity = &node->dirs[i].identity;
-        if (identity->node_id != node->config->node_id) {
-            text_printf(error,
-                        "%s belongs to node %d, and this is node %d: set node.id=%d, or use "
-                        "another directory",
-                        node->dirs[i].path, identity->node_id, node->config->node_id,
-                        identity->node_id);
-            return false;
-        }
-        if (strcmp(identity->cluster_id, first->cluster_id) != 0) {
-            text_printf(error, "%s is of cluster %s, but %s is of cluster %s", node->dirs[i].path,
-                        identity->cluster_id, node->dirs[0].path, first->cluster_id);
-            return false;
-        }
-    }
-    return true;
-}
-
-struct doomed {
-    int dir_fd;
-    int removed;
-};
-
-/* A folder whose deletion was interrupted. */
-static int remove_doomed(void *context, const char *name, bool is_directory)
-{
-    struct doomed *doomed = context;
-    if (!is_directory || !log_dir_is_doomed(slice_of_text(name)))
-        return 0;
-    int error = log_remove_folder(doomed->dir_fd, name);
-    if (error < 0)
-        journal(JOURNAL_WARN, "folder_not_removed", "name=%s error=\"%s\"", name, strerror(-error));
-    return 0;
-}
-
-static bool begin_dirs(struct node *node, struct text *error) NOT_ON(on_shard)
-{
-    for (int i = 0; i < node->dir_count; i++) {
-        struct doomed doomed = {.dir_fd = node->dirs[i].fd};
-        int failed = sys_dir_list(node->dirs[i].fd, remove_doomed, &doomed);
-        if (failed == 0)
-            failed = log_dir_begin(&node->dirs[i]);
-        if (failed < 0) {
-            text_printf(error, "the log directory %s cannot be used: %s", node->dirs[i].path,
-                        strerror(-failed));
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- listeners ---- */
 
 static const char *listen_hint(int error)
@@ -179,7 +109,7 @@ static bool make_local(struct node *node, int index)
     list_init(&local->starved);
     local->api.shard = shard;
     local->api.config = node->config;
-    local->api.cluster_id = node->dirs[0].identity.cluster_id;
+    local->api.cluster_id = node->dirs[node->metadata_dir].identity.cluster_id;
     local->api.replicas = set;
     local->api.sessions =
         fetch_session_cache_new(node->config->max_incremental_fetch_session_cache_slots);
@@ -265,10 +195,10 @@ static bool prepare(struct node *node, struct text *error) NOT_ON(on_shard)
     while (!uuid_from_random(random, &node->incarnation));
     listener_gate_init(&node->gate, connections_max());
     node->signal_fd = sys_signal_open();
-    return open_dirs(node, error) && open_listeners(node, error) &&
+    return node_open_dirs(node, error) && open_listeners(node, error) &&
            meta_format(node->config, node->dirs, node->dir_count, node->metadata_dir, error) &&
-           check_identity(node, error) && make_shards(node, error) && make_meta(node, error) &&
-           begin_dirs(node, error);
+           node_check_dirs(node, error) && make_shards(node, error) && make_meta(node, error) &&
+           node_begin_dirs(node, error);
 }
 
 /* One directory's checkpoints of all shards, then the marker of a clean stop. */
@@ -292,26 +222,49 @@ static int store_dir(struct node *node, int dir, bool clean) NOT_ON(on_shard)
     return error == 0 && clean ? log_dir_mark_clean(&node->dirs[dir], node->broker_epoch) : error;
 }
 
-/* What makes the next start a quick one; true when the stop was clean. */
+/* Whether the shards left the directory as a clean stop does. */
+static bool is_closed(const struct node *node, int dir, bool *ret_unopened)
+{
+    bool closed = true;
+    *ret_unopened = false;
+    for (int i = 0; i < node->shard_count; i++) {
+        const struct replica_points *points = &node->points[i * node->dir_count + dir];
+        closed = closed && !points->close_failed;
+        *ret_unopened = *ret_unopened || points->left_unopened;
+    }
+    return closed;
+}
+
+/* false: the next start recovers what is in the directory. */
+static bool stop_dir(struct node *node, int dir) NOT_ON(on_shard)
+{
+    const char *path = node->dirs[dir].path;
+    bool unopened;
+    bool closed = is_closed(node, dir, &unopened);
+    int error = closed ? store_dir(node, dir, !unopened) : -EIO;
+    if (error < 0)
+        journal(JOURNAL_WARN, "stop_not_clean", "directory=%s error=\"%s\"", path,
+                closed ? strerror(-error) : "a partition could not be closed");
+    else if (unopened)
+        journal(JOURNAL_WARN, "stop_not_clean", "directory=%s why=\"%s\"", path,
+                "a partition could not be opened");
+    return error == 0 && !unopened;
+}
+
+/* What makes the next start a quick one; true when the stop was clean in every directory that is
+ * not offline: of those nothing is known that could be written down. */
 static bool store_stop(struct node *node) NOT_ON(on_shard)
 {
-    bool closed = stats_level_get(&node->state) == NODE_STOPPED;
-    bool clean = true;
-    for (int i = 0; i < node->shard_count; i++) {
-        closed = closed && !node->replicas[i].close_failed;
-        clean = clean && !node->replicas[i].left_unopened;
+    bool clean = stats_level_get(&node->state) == NODE_STOPPED;
+    bool stopped = clean;
+    for (int i = 0; i < node->dir_count && stopped; i++) {
+        if (log_dir_is_offline(&node->dirs[i]))
+            journal(JOURNAL_WARN, "stop_not_clean", "directory=%s why=\"it is offline\"",
+                    node->dirs[i].path);
+        else
+            clean = stop_dir(node, i) && clean;
     }
-    if (closed && !clean)
-        journal(JOURNAL_WARN, "stop_not_clean", "why=\"%s\"", "a partition could not be opened");
-    for (int i = 0; i < node->dir_count && closed; i++) {
-        int error = store_dir(node, i, clean);
-        if (error < 0) {
-            journal(JOURNAL_WARN, "stop_not_clean", "directory=%s error=\"%s\"", node->dirs[i].path,
-                    strerror(-error));
-            closed = false;
-        }
-    }
-    return closed && clean;
+    return clean;
 }
 
 static void free_local(struct node *node, int index)
@@ -344,8 +297,7 @@ static void node_free(struct node *node) NOT_ON(on_shard)
         shard_set_free(node->shards);
     checkpoints_free(node->checkpoints);
     listener_gate_fini(&node->gate);
-    for (int i = 0; i < node->dir_count; i++)
-        log_dir_close(&node->dirs[i]);
+    node_free_dirs(node);
     free(node->locals);
     free(node->replicas);
     free(node->rounds);
@@ -365,6 +317,7 @@ struct node *node_start(const struct node_options *options, struct text *error)
     bool fine = prepare(node, error);
     if (fine) {
         start_http(node);
+        node_watch_dirs(node);
         node_begin(node);
         int failed = shard_set_start(node->shards);
         if (failed < 0)

@@ -69,7 +69,7 @@ void node_banner(const struct node *node)
     const struct node_config *config = node->config;
     journal(JOURNAL_INFO, "node_started",
             "version=%s node=%d cluster=%s data=%s shards=%d took_ms=%.1f", node->version,
-            config->node_id, node->dirs[0].identity.cluster_id, node->dirs[0].path,
+            config->node_id, node->dirs[node->metadata_dir].identity.cluster_id, node->dirs[0].path,
             node->shard_count, (double)(sys_mono_ns() - node->started_ns) / 1e6);
     for (int i = 0; i < node->listener_count; i++) {
         const struct node_listener *at = &config->listeners.at[i];

@@ -35,7 +35,13 @@ static inline void stats_level_set(struct stats_level *level, int value)
     atomic_store_explicit(&level->value, value, memory_order_release);
 }
 
-static inline int stats_level_get(struct stats_level *level)
+/* Sets it and returns what it was: of several threads one learns that it was the first. */
+static inline int stats_level_swap(struct stats_level *level, int value)
+{
+    return atomic_exchange_explicit(&level->value, value, memory_order_acq_rel);
+}
+
+static inline int stats_level_get(const struct stats_level *level)
 {
     return atomic_load_explicit(&level->value, memory_order_acquire);
 }

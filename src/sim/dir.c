@@ -212,6 +212,15 @@ int sys_dir_lock(int dir_fd, const char *name)
     return fd;
 }
 
+int sys_dir_is_same(int dir_fd, int other_fd)
+{
+    const struct sim_descriptor *one = sim_descriptor_at(dir_fd, SIM_IS_DIR);
+    const struct sim_descriptor *other = sim_descriptor_at(other_fd, SIM_IS_DIR);
+    if (one == NULL || other == NULL)
+        return -EBADF;
+    return one->inode == other->inode;
+}
+
 int sys_dir_space(int dir_fd, int64_t *ret_free, int64_t *ret_total)
 {
     const struct sim_descriptor *directory = sim_descriptor_at(dir_fd, SIM_IS_DIR);

@@ -149,6 +149,15 @@ int sys_dir_lock(int dir_fd, const char *name)
     return TAKE_FD(fd);
 }
 
+int sys_dir_is_same(int dir_fd, int other_fd)
+{
+    struct stat one;
+    struct stat other;
+    if (fstat(dir_fd, &one) != 0 || fstat(other_fd, &other) != 0)
+        return -errno;
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 int sys_dir_space(int dir_fd, int64_t *ret_free, int64_t *ret_total)
 {
     struct statvfs status;

@@ -226,7 +226,7 @@ static void directories(void **state)
         uint8_t bytes; /* repeated */
         uint8_t last;
         int32_t offline;
-    } rows[] = {{0xd0, 0xd0, 0}, {0, 0, 0}, {0, 1, 1}, {0, 2, 0}, {0x55, 0x55, 1}};
+    } rows[] = {{0xd0, 0xd0, 0}, {0, 0, 0}, {0, 1, 0}, {0, 2, 1}, {0x55, 0x55, 1}};
     struct api_kit kit;
     init(&kit);
     int32_t replica = 1;

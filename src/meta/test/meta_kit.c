@@ -104,7 +104,7 @@ static void configure(struct meta_kit *kit, const char *const *settings)
 static bool open_dirs(struct meta_kit *kit, struct text *error)
 {
     for (size_t i = 0; i < kit->config->log_dir_count; i++) {
-        if (!log_dir_open(&kit->dirs[i], kit->config->log_dirs[i], error))
+        if (log_dir_open(&kit->dirs[i], kit->config->log_dirs[i], error) != LOG_DIR_OPENED)
             return false;
         kit->dir_count++;
         if (strcmp(kit->config->log_dirs[i], kit->config->metadata_log_dir) == 0)

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""Several log directories: where partitions are placed, what a start makes of directories that are of
+another node, copies, missing or broken, and what is left when a disk fails while the node runs."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from node import CLIENT, OTTLA, Node, run  # noqa: E402
+
+passed = []
+failed = []
+
+
+def check(what, fine, told=""):
+    (passed if fine else failed).append(what)
+    print(("ok: " if fine else "FAILED: ") + what + (f"\n{told}" if told and not fine else ""))
+
+
+class Dirs(Node):
+    """A node on directories d1, d2, ... of its folder."""
+
+    def __init__(self, count, *settings):
+        self.count = count
+        super().__init__(*settings)
+
+    def path(self, number):
+        return self.folder / f"d{number}"
+
+    def start(self):
+        names = ",".join(str(self.path(i + 1)) for i in range(self.count))
+        self.settings = (f"log.dirs={names}", *(s for s in self.settings
+                                                 if not s.startswith("log.dirs=")))
+        super().start()
+
+    def folders(self, number):
+        return sorted(path.name for path in self.path(number).iterdir()
+                      if path.is_dir() and not path.name.startswith("__cluster"))
+
+    def refusal(self):
+        """What a start that must not succeed says."""
+        words = [OTTLA, "start", "--set", f"listeners=PLAINTEXT://{self.address}",
+                 "--set", "ottla.metrics.listener="]
+        for setting in self.settings:
+            words += ["--set", setting]
+        done = subprocess.run(words, capture_output=True, timeout=30, check=False)
+        return done.returncode, done.stderr.decode()
+
+
+def raw(node, api, version, body):
+    line = run("raw", api, str(version), "-b", node.address, stdin=json.dumps(body).encode())
+    return json.loads(line)
+
+
+def produce(node, topic, lines, partition=None):
+    words = ["produce", topic, "-b", node.address]
+    if partition is not None:
+        words += ["-p", str(partition)]
+    done = subprocess.run([CLIENT, *words], input="".join(f"{line}\n" for line in lines).encode(),
+                          capture_output=True, timeout=60, check=False)
+    return done.returncode == 0
+
+
+def consume(node, topic, partition=0):
+    return run("consume", topic, "-p", str(partition), "-o", "start", "-e", "-b",
+               node.address).decode().splitlines()
+
+
+def error_of_fetch(node, topic, partition):
+    body = {"maxBytes": 1000000, "maxWaitMs": 0, "topics": [{"topic": topic, "partitions": [
+        {"partition": partition, "fetchOffset": 0, "partitionMaxBytes": 100000}]}]}
+    return raw(node, "Fetch", 12, body)["responses"][0]["partitions"][0]["errorCode"]
+
+
+def leaders(node, topic):
+    body = {"topics": [{"name": topic}]}
+    partitions = raw(node, "Metadata", 9, body)["topics"][0]["partitions"]
+    return {p["partitionIndex"]: (p["leaderId"], p["offlineReplicas"]) for p in partitions}
+
+
+def placement():
+    node = Dirs(3)
+    try:
+        run("topic", "create", "six", "-p", "6", "-b", node.address)
+        run("topic", "create", "one", "-b", node.address)
+        run("topic", "create", "five", "-p", "5", "-b", node.address)
+        for topic, count in (("six", 6), ("one", 1), ("five", 5)):
+            for partition in range(count):
+                produce(node, topic, ["x"], partition)
+        counts = [len(node.folders(i)) for i in (1, 2, 3)]
+        check("new partitions go where the fewest are", counts == [4, 4, 4], str(counts))
+        places = [node.folders(i) for i in (1, 2, 3)]
+        check("a clean stop", node.stop() == 0)
+        check("each directory has its marker",
+              all((node.path(i) / ".kafka_cleanshutdown").exists() for i in (1, 2, 3)))
+        node.count = 4
+        node.start()
+        check("partitions stay where they are",
+              [node.folders(i) for i in (1, 2, 3)] == places and node.folders(4) == [])
+        run("topic", "create", "new", "-p", "4", "-b", node.address)
+        for partition in range(4):
+            produce(node, "new", ["x"], partition)
+        check("an added directory is filled first", len(node.folders(4)) == 4,
+              str(node.folders(4)))
+        check("what was written is there", all(consume(node, "six", p) == ["x"] for p in range(6)))
+        ids = {re.search("directory.id=(.*)", (node.path(i) / "meta.properties").read_text())[1]
+               for i in range(1, 5)}
+        check("every directory has an id of its own", len(ids) == 4)
+    finally:
+        node.remove()
+
+
+def moved_by_hand():
+    """A folder that somebody moved while the node was down is found and told to the controller."""
+    node = Dirs(2)
+    try:
+        run("topic", "create", "t", "-p", "2", "-b", node.address)
+        check("records are written", produce(node, "t", ["a"], 0) and produce(node, "t", ["b"], 1))
+        check("a clean stop before the move", node.stop() == 0)
+        home = 1 if "t-0" in node.folders(1) else 2
+        away = 3 - home
+        shutil.move(node.path(home) / "t-0", node.path(away) / "t-0")
+        node.start()
+        check("a folder that was moved by hand is found", consume(node, "t", 0) == ["a"])
+        check("nothing is made in its old place", node.folders(home) == ["t-1"] or
+              "t-0" not in node.folders(home))
+        shutil.copytree(node.path(away) / "t-0", node.path(home) / "t-0")
+        node.kill()
+        node.start()
+        check("of two folders the one counts that the controller knows",
+              consume(node, "t", 0) == ["a"])
+        stray = [name for name in node.folders(home) if name.endswith("-stray")]
+        check("the other is set aside", len(stray) == 1 and "t-0" not in node.folders(home),
+              str(node.folders(home)))
+        (node.path(home) / "gone-7").mkdir()
+        node.kill()
+        node.start()
+        check("a folder of no partition is set aside",
+              any(name.startswith("gone-7.") and name.endswith("-stray")
+                  for name in node.folders(home)), str(node.folders(home)))
+    finally:
+        node.remove()
+
+
+def refused():
+    node = Dirs(2)
+    other = Dirs(1)
+    try:
+        node.stop()
+        other.stop()
+        meta = node.path(2) / "meta.properties"
+        before = meta.read_text()
+        meta.write_text((other.path(1) / "meta.properties").read_text())
+        code, text = node.refusal()
+        check("a directory of another cluster is refused", code != 0 and "is of cluster" in text
+              and "d2" in text, text)
+        meta.write_text(before.replace("node.id=1", "node.id=77"))
+        code, text = node.refusal()
+        check("a directory of another node is refused", code != 0 and
+              "belongs to node 77" in text, text)
+        meta.write_text((node.path(1) / "meta.properties").read_text())
+        code, text = node.refusal()
+        check("a copy of a directory is refused", code != 0 and "same directory.id" in text, text)
+        meta.write_text(before)
+        (node.folder / "again").symlink_to(node.path(1))
+        node.settings = (f"log.dirs={node.path(1)},{node.folder / 'again'}",)
+        code, text = node.refusal()
+        check("one directory under two names is refused", code != 0 and
+              "are one directory" in text, text)
+    finally:
+        node.remove()
+        other.remove()
+
+
+def missing():
+    """A directory that cannot be used is offline; the others serve."""
+    node = Dirs(3)
+    try:
+        run("topic", "create", "t", "-p", "3", "-b", node.address)
+        for partition in range(3):
+            produce(node, "t", [f"v{partition}"], partition)
+        node.stop()
+        lost = int(node.folders(3)[0][-1])
+        shutil.move(node.path(3), node.folder / "away")
+        node.path(3).write_text("no directory")
+        node.start()
+        others = [p for p in range(3) if p != lost]
+        check("the node starts without one of its directories", "directory_offline" in node.log())
+        check("the other directories serve",
+              all(consume(node, "t", p) == [f"v{p}"] and produce(node, "t", ["w"], p)
+                  for p in others))
+        check("its partitions answer KAFKA_STORAGE_ERROR", error_of_fetch(node, "t", lost) == 56)
+        led = leaders(node, "t")
+        check("nobody leads them, and their replicas are offline",
+              led[lost] == (-1, [1]) and all(led[p] == (1, []) for p in others), str(led))
+        run("topic", "create", "u", "-p", "2", "-b", node.address)
+        check("new partitions go to the others",
+              produce(node, "u", ["x"], 0) and produce(node, "u", ["x"], 1))
+        check("no partition is begun anew elsewhere",
+              f"t-{lost}" not in node.folders(1) + node.folders(2))
+        check("the stop is a clean one for the others", node.stop() == 0 and
+              (node.path(1) / ".kafka_cleanshutdown").exists())
+        node.path(3).unlink()
+        shutil.move(node.folder / "away", node.path(3))
+        node.start()
+        check("when it is back so are its partitions", consume(node, "t", lost) == [f"v{lost}"] and
+              produce(node, "t", ["w"], lost) and leaders(node, "t")[lost] == (1, []))
+        node.stop()
+        node.count = 2
+        node.start()
+        check("a directory that was taken out leaves its partitions without a leader",
+              leaders(node, "t")[lost] == (-1, [1]) and error_of_fetch(node, "t", lost) == 56 and
+              "not in log.dirs" in node.log())
+        node.stop()
+        shutil.move(node.path(1), node.folder / "away")
+        node.path(1).write_text("no directory")
+        code, text = node.refusal()
+        check("without the metadata log there is no start", code != 0 and "d1" in text, text)
+    finally:
+        node.remove()
+
+
+def metadata_dir():
+    """metadata.log.dir that is none of log.dirs holds no partitions."""
+    folder = pathlib.Path(subprocess.run(["mktemp", "-d", "/tmp/ottla-test-XXXXXX"], check=True,
+                                         capture_output=True).stdout.decode().strip())
+    node = Dirs(2, f"metadata.log.dir={folder / 'm'}")
+    try:
+        run("topic", "create", "t", "-p", "4", "-b", node.address)
+        for partition in range(4):
+            produce(node, "t", ["x"], partition)
+        check("metadata.log.dir may be a directory of its own",
+              (folder / "m/__cluster_metadata-0").is_dir() and
+              not (node.path(1) / "__cluster_metadata-0").exists())
+        check("and holds no partitions", len(node.folders(1)) == 2 and len(node.folders(2)) == 2 and
+              not (folder / "m/t-0").exists())
+        check("a clean stop with it", node.stop() == 0)
+        node.start()
+        check("and a start again", consume(node, "t", 3) == ["x"])
+    finally:
+        node.remove()
+        shutil.rmtree(folder)
+
+
+def main():
+    placement()
+    moved_by_hand()
+    refused()
+    missing()
+    metadata_dir()
+    print(f"{len(passed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
