@@ -226,6 +226,7 @@ void sim_disk_free(struct sim_disk *disk)
 static void file_clone(struct sim_inode *to, const struct sim_inode *from)
 {
     to->live = sim_image_copy(&from->live);
+    to->modified_ms = from->modified_ms;
     to->durable = sim_image_copy(&from->durable);
     LIST_EACH (&from->writes, link)
         add_write(to, *CONTAINER_OF(link, struct sim_write, link));

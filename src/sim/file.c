@@ -4,6 +4,7 @@
 #include "sim/sim_int.h"
 
 #include "base/always.h"
+#include "sys/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ static int open_found(const struct sim_place *place, unsigned flags, struct sim_
     if ((flags & SYS_OPEN_CREATE) == 0)
         return -ENOENT;
     struct sim_inode *inode = sim_inode_new(disk, false);
+    inode->modified_ms = sys_wall_ms();
     char name[sizeof place->name];
     memcpy(name, place->name, sizeof name);
     const struct sim_rename creation = {
@@ -97,6 +99,7 @@ int sys_file_writev_at(int fd, const struct slice *parts, int part_count, int64_
     int result = sim_call_change(SIM_FILE_WRITE, file->name);
     if (result != 0 && part_count > 0)
         write_some(file->inode, parts[0], position);
+    file->inode->modified_ms = sys_wall_ms();
     uint64_t hash = (uint64_t)position;
     for (int i = 0; i < part_count && result == 0; i++) {
         result = write_slice(file, parts[i], position);
@@ -177,6 +180,21 @@ int64_t sys_file_size(int fd)
     return file == NULL ? -EBADF : (int64_t)file->inode->live.size;
 }
 
+int64_t sys_file_modified_ms(int fd)
+{
+    const struct sim_descriptor *file = file_at(fd);
+    return file == NULL ? -EBADF : file->inode->modified_ms;
+}
+
+int sys_file_set_modified(int fd, int64_t modified_ms)
+{
+    struct sim_descriptor *file = file_at(fd);
+    if (file == NULL)
+        return -EBADF;
+    file->inode->modified_ms = modified_ms;
+    return 0;
+}
+
 int sys_file_truncate(int fd, int64_t size)
 {
     struct sim_descriptor *file = file_at(fd);
@@ -210,6 +228,11 @@ void sys_file_write_out(int fd, int64_t position, int64_t size)
     ALWAYS(file_at(fd) != NULL, "descriptor %d is no file", fd);
     (void)position; /* a hint: nothing is promised, nothing happens */
     (void)size;
+}
+
+void sys_file_forget(int fd)
+{
+    ALWAYS(file_at(fd) != NULL, "descriptor %d is no file", fd);
 }
 
 int sys_file_read_whole(int dir_fd, const char *name, size_t size_max, char **ret_data,

@@ -180,6 +180,7 @@ struct sim_inode {
     int open_count;
     bool locked;
     bool warm; /* the next cached read finds its bytes */
+    int64_t modified_ms;
     /* file */
     struct sim_image live;
     struct sim_image durable;

@@ -139,6 +139,23 @@ int64_t sys_file_size(int fd)
     return status.st_size;
 }
 
+int64_t sys_file_modified_ms(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    return (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
+}
+
+int sys_file_set_modified(int fd, int64_t modified_ms)
+{
+    const struct timespec times[2] = {
+        {.tv_nsec = UTIME_OMIT},
+        {.tv_sec = modified_ms / 1000, .tv_nsec = modified_ms % 1000 * 1000000},
+    };
+    return futimens(fd, times) != 0 ? -errno : 0;
+}
+
 int sys_file_truncate(int fd, int64_t size)
 {
     int result;
@@ -160,6 +177,11 @@ int sys_file_sync(int fd)
 void sys_file_write_out(int fd, int64_t position, int64_t size)
 {
     (void)sync_file_range(fd, position, size, SYNC_FILE_RANGE_WRITE);
+}
+
+void sys_file_forget(int fd)
+{
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 /* Reads until the end of the file; -EFBIG when there are more than size_max bytes. */

@@ -36,11 +36,17 @@ MUST_USE int64_t sys_file_read_cached(int fd, void *ret_data, size_t size, int64
 void sys_file_read_ahead(int fd, int64_t position, int64_t size) NOT_ON(on_shard);
 
 MUST_USE int64_t sys_file_size(int fd);
+/* When its bytes were last changed, by the wall clock; -errno. */
+MUST_USE int64_t sys_file_modified_ms(int fd);
+/* Says so instead; not durable before a sync. 0 or -errno. */
+MUST_USE int sys_file_set_modified(int fd, int64_t modified_ms);
 MUST_USE int sys_file_truncate(int fd, int64_t size);
 /* Data and what is needed to read it back reach the medium (fdatasync). */
 MUST_USE int sys_file_sync(int fd) NOT_ON(on_shard);
 /* Starts write-back of a range without waiting for it to end; a hint, errors ignored. */
 void sys_file_write_out(int fd, int64_t position, int64_t size) NOT_ON(on_shard);
+/* Nobody will read the file again: its bytes need not stay in memory; a hint. */
+void sys_file_forget(int fd);
 
 /* Whole small files. read: at most size_max bytes into heap memory (free it), NUL-terminated. */
 MUST_USE int sys_file_read_whole(int dir_fd, const char *name, size_t size_max, char **ret_data,

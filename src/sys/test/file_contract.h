@@ -44,6 +44,20 @@ static void expect_file(int folder, const char *name, const char *text)
     free(data);
 }
 
+static void the_time_of_change_can_be_set(void **state)
+{
+    int folder = folder_of(state);
+    int fd = open_new(folder, "timed");
+    assert_int_equal(sys_file_write_at(fd, slice_of_text("x"), 0), 0);
+    int64_t modified_ms = sys_file_modified_ms(fd);
+    assert_true(modified_ms > 0);
+    assert_int_equal(sys_file_set_modified(fd, modified_ms - 12345), 0);
+    assert_int_equal(sys_file_modified_ms(fd), modified_ms - 12345);
+    sys_file_close(fd);
+    assert_int_equal(sys_file_modified_ms(-1), -EBADF);
+    assert_int_equal(sys_file_set_modified(-1, 1), -EBADF);
+}
+
 static void opening_keeps_its_flags(void **state)
 {
     int folder = folder_of(state);
@@ -89,6 +103,7 @@ static void bytes_come_back(void **state)
     assert_int_equal(sys_file_sync(fd), 0);
     sys_file_read_ahead(fd, 0, 7);
     sys_file_write_out(fd, 0, 7);
+    sys_file_forget(fd);
     sys_file_close(fd);
     assert_int_equal(sys_dir_sync(folder), 0);
 }
@@ -230,6 +245,7 @@ static void there_is_space(void **state)
 
 #define FILE_CONTRACT(setup, teardown) \
     cmocka_unit_test_setup_teardown(opening_keeps_its_flags, setup, teardown), \
+        cmocka_unit_test_setup_teardown(the_time_of_change_can_be_set, setup, teardown), \
         cmocka_unit_test_setup_teardown(bytes_come_back, setup, teardown), \
         cmocka_unit_test_setup_teardown(many_parts_are_one_run_of_bytes, setup, teardown), \
         cmocka_unit_test_setup_teardown(whole_files_are_read_and_replaced, setup, teardown), \
