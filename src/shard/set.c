@@ -49,13 +49,15 @@ int shard_set_new(const struct shard_set_options *options, struct shard_set **re
         return -ENOMEM;
     set->shard_count = options->shard_count;
     set->total_count = total;
-    set->worker_count = options->worker_count;
+    for (int i = 0; i < SHARD_LANE_COUNT; i++)
+        set->worker_counts[i] = options->worker_count;
+    set->worker_counts[SHARD_LANE_BACKGROUND] = MAX_OF(options->background_count, 1);
     atomic_flag_clear(&set->stopped);
     size_t routes = (size_t)total * (size_t)total;
     set->outboxes = (struct mailbox_batch *)calloc(routes, sizeof *set->outboxes);
     int result = set->outboxes == NULL ? -ENOMEM : 0;
     for (int i = 0; i < SHARD_LANE_COUNT && result == 0; i++)
-        result = workers_new(options->worker_count, total, &set->workers[i]);
+        result = workers_new(set->worker_counts[i], total, &set->workers[i]);
     for (int i = 0; i < total && result == 0; i++)
         result = shard_init(&set->shards[i], set, i, options->seed);
     if (result != 0) {
@@ -114,9 +116,25 @@ static void shard_tasks(struct shard_set *set)
     }
 }
 
+static void worker_tasks(struct shard_set *set)
+{
+    static const char *const names[] = {"upkeep", "data", "background"};
+    _Static_assert(COUNT_OF(names) == SHARD_LANE_COUNT, "a name for each lane");
+    struct sys_task *tasks = set->tasks + set->total_count;
+    for (int lane = 0; lane < SHARD_LANE_COUNT; lane++) {
+        workers_tasks(set->workers[lane], names[lane], tasks);
+        for (int i = 0; i < set->worker_counts[lane]; i++)
+            tasks[i].background = lane == SHARD_LANE_BACKGROUND;
+        tasks += set->worker_counts[lane];
+    }
+}
+
 static size_t task_count(const struct shard_set *set)
 {
-    return (size_t)set->total_count + (size_t)set->worker_count * SHARD_LANE_COUNT;
+    size_t count = (size_t)set->total_count;
+    for (int i = 0; i < SHARD_LANE_COUNT; i++)
+        count += (size_t)set->worker_counts[i];
+    return count;
 }
 
 int shard_set_start(struct shard_set *set)
@@ -126,11 +144,7 @@ int shard_set_start(struct shard_set *set)
     if (set->tasks == NULL)
         return -ENOMEM;
     shard_tasks(set);
-    static const char *const names[] = {"upkeep", "data"};
-    _Static_assert(COUNT_OF(names) == SHARD_LANE_COUNT, "a name for each lane");
-    for (int i = 0; i < SHARD_LANE_COUNT; i++)
-        workers_tasks(set->workers[i], names[i],
-                      set->tasks + set->total_count + (ptrdiff_t)i * set->worker_count);
+    worker_tasks(set);
     int result = sys_tasks_start(set->tasks, task_count(set));
     if (result != 0) {
         free(set->tasks);

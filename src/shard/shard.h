@@ -107,11 +107,12 @@ void *shard_context(const struct shard *);
 
 /* ---- blocking work ---- */
 
-/* Two kinds of workers, each as many as worker_count, so that what a client waits for does not
- * stand behind a sync that takes seconds. */
+/* Kinds of workers, so that what a client waits for does not stand behind a sync that takes
+ * seconds, nor a sync behind work that takes minutes. */
 enum shard_lane {
-    SHARD_LANE_UPKEEP, /* syncs, recovery, deletes */
-    SHARD_LANE_DATA,   /* reading, writing and converting what a request is about */
+    SHARD_LANE_UPKEEP,     /* syncs, recovery, deletes */
+    SHARD_LANE_DATA,       /* reading, writing and converting what a request is about */
+    SHARD_LANE_BACKGROUND, /* what nobody waits for: its threads give way to all others */
     SHARD_LANE_COUNT,
 };
 
@@ -138,9 +139,10 @@ void shard_submit(struct shard *, struct shard_job *) ON(on_shard);
 /* ---- the set ---- */
 
 struct shard_set_options {
-    int shard_count;  /* data shards: index 0 .. shard_count - 1 */
-    bool controller;  /* one more shard, index shard_count, for the metadata quorum */
-    int worker_count; /* of each lane */
+    int shard_count;      /* data shards: index 0 .. shard_count - 1 */
+    bool controller;      /* one more shard, index shard_count, for the metadata quorum */
+    int worker_count;     /* of each lane but the one in the background */
+    int background_count; /* of that; 0: one */
     uint64_t seed;
 };
 

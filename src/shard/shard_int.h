@@ -50,9 +50,9 @@ struct shard {
 };
 
 struct shard_set {
-    int shard_count;  /* data shards */
-    int total_count;  /* with the controller's */
-    int worker_count; /* of each lane */
+    int shard_count; /* data shards */
+    int total_count; /* with the controller's */
+    int worker_counts[SHARD_LANE_COUNT];
     struct workers *workers[SHARD_LANE_COUNT];
     struct mailbox_batch *outboxes; /* a row for each shard */
     struct sys_task *tasks;         /* shards, then workers; NULL before the start */

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +32,20 @@ struct thread {
     struct sys_task *task;
 };
 
+#define NICE_LEAST 19
+/* ioprio_set, which libc lacks: the least of the ordinary class, for the calling thread. */
+#define IOPRIO_WHO_THREAD 1
+#define IOPRIO_LEAST ((2 << 13) | 7)
+
+/* What the kernel does not grant is left as it is. */
+static void give_way(void)
+{
+    const struct sched_param none = {0};
+    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    (void)setpriority(PRIO_PROCESS, 0, NICE_LEAST); /* 0: on Linux the calling thread */
+    (void)syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, 0, IOPRIO_LEAST);
+}
+
 static void *run(void *arg)
 {
     const struct thread *thread = (const struct thread *)arg;
@@ -37,6 +53,8 @@ static void *run(void *arg)
     (void)pthread_mutex_lock(&thread->gate->lock);
     bool go = thread->gate->go;
     (void)pthread_mutex_unlock(&thread->gate->lock);
+    if (task->background)
+        give_way();
     while (go)
         go = task->turn(task->arg);
     return NULL;

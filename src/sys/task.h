@@ -14,6 +14,7 @@
 
 struct sys_task {
     char name[16];           /* shown by ps and top */
+    bool background;         /* gives way to all others, on the processors and at the disk */
     bool (*turn)(void *arg); /* false: this task has ended */
     void *arg;
     void *thread; /* sys's own */
