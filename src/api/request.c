@@ -17,6 +17,8 @@
 #include "wire/msg/describe_cluster_response.h"
 #include "wire/msg/describe_configs_request.h"
 #include "wire/msg/describe_configs_response.h"
+#include "wire/msg/describe_log_dirs_request.h"
+#include "wire/msg/describe_log_dirs_response.h"
 #include "wire/msg/describe_topic_partitions_request.h"
 #include "wire/msg/describe_topic_partitions_response.h"
 #include "wire/msg/fetch_request.h"

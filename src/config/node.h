@@ -128,6 +128,7 @@ struct node_config {
     const char *metrics_host; /* ottla.metrics.listener; NULL: none */
     uint16_t metrics_port;
     int64_t memory_request_bytes; /* ottla.memory.request.bytes: request bytes held in all */
+    int64_t disk_reserve_bytes;   /* ottla.disk.reserve.bytes; -1: by the disk's size */
     int32_t frame_timeout_ms;     /* ottla.frame.timeout.ms: first to last byte of a request */
     const char *log_level;        /* ottla.log.level: debug, info, warn, error */
 };

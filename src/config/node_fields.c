@@ -72,6 +72,7 @@ static const struct field fields[] = {
     FIELD(shards, "ottla.shards"),
     FIELD(workers, "ottla.workers"),
     FIELD(memory_request_bytes, "ottla.memory.request.bytes"),
+    FIELD(disk_reserve_bytes, "ottla.disk.reserve.bytes"),
     FIELD(frame_timeout_ms, "ottla.frame.timeout.ms"),
     FIELD(log_level, "ottla.log.level"),
 };

@@ -27,6 +27,7 @@ struct log_dir {
     const char *path;         /* the configuration's */
     bool holds_metadata;      /* the metadata log is in it */
     bool metadata_only;       /* metadata.log.dir that is none of log.dirs: no partitions */
+    struct stats_level full;  /* 1: only the reserve of its disk is left */
     struct stats_level state; /* enum log_dir_state: set by whoever finds it failed, read by all */
     void (*on_offline)(struct log_dir *); /* told once, on the thread that found it; or NULL */
     void *context;                        /* on_offline's */

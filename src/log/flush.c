@@ -25,6 +25,7 @@ struct log_flush_job {
     struct text epochs; /* the leader epoch checkpoint, when it changed */
     bool store_epochs;
     bool sync_folder;
+    bool passes; /* the error is of a file that is written anew, not of a sync of records */
     int error;
 };
 
@@ -85,6 +86,7 @@ enum err log_roll(struct log *log)
         return ERR_KAFKA_STORAGE_ERROR;
     }
     list_add_tail(&log->sealed, &sealed->link);
+    log->upkeep_rests = false;
     log->folder_changed = true;
     log_flush_next(log);
     return ERR_NONE;
@@ -151,10 +153,13 @@ static void flush_run(struct shard_job *job)
         if (error == 0)
             error = write_beside(log, sealed);
     }
+    flush->passes = log_error_passes(error);
     for (int i = 0; i < flush->handle_count && error == 0; i++)
         error = sys_file_sync(flush->handles[i]->fd);
-    if (error == 0 && flush->store_epochs)
+    if (error == 0 && flush->store_epochs) {
         error = store_epochs(log, &flush->epochs);
+        flush->passes = log_error_passes(error);
+    }
     if (error == 0 && flush->sync_folder)
         error = log_folder_sync(log);
     flush->error = error;
@@ -183,13 +188,26 @@ static void complete_all(struct list *waiting, enum err err, int64_t end) ON(on_
     }
 }
 
+/* No room for the files beside the records, none of which was synced: what was to be done is left
+ * for the next flush that somebody asks for. */
+static void take_back(struct log *log, struct log_flush_job *flush)
+{
+    list_move_all(&log->sealed, &flush->sealed);
+    list_move_all(&flush->sealed, &log->sealed);
+    log->epochs.changed = log->epochs.changed || flush->store_epochs;
+    log->folder_changed = log->folder_changed || flush->sync_folder;
+    log->upkeep_rests = true;
+}
+
 static void flush_done(struct shard *shard, struct shard_job *job)
 {
     role_now_on_shard();
     (void)shard;
     struct log_flush_job *flush = CONTAINER_OF(job, struct log_flush_job, job);
     struct log *log = flush->log;
-    if (flush->error < 0)
+    if (flush->passes)
+        take_back(log, flush);
+    else if (flush->error < 0)
         log_go_offline(log, "it could not be synced", flush->error);
     else
         log->recovery_point = MAX_OF(log->recovery_point, flush->end);
@@ -248,8 +266,8 @@ void log_when_idle(struct log *log, void (*on_idle)(void *), void *context)
 
 void log_flush_next(struct log *log)
 {
-    bool wanted =
-        !list_is_empty(&log->flushes) || (!list_is_empty(&log->sealed) && log->on_idle == NULL);
+    bool has_upkeep = !list_is_empty(&log->sealed) && !log->upkeep_rests;
+    bool wanted = !list_is_empty(&log->flushes) || (has_upkeep && log->on_idle == NULL);
     if (!wanted && log->flush_job == NULL)
         report_idle(log);
     if (!wanted || log->flush_job != NULL)

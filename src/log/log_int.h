@@ -85,6 +85,7 @@ struct log {
 
     struct list flushes;             /* wait for the next fdatasync */
     struct log_flush_job *flush_job; /* the one under way, or NULL */
+    bool upkeep_rests;               /* there was no room for it: not by itself again */
     struct list sealed;              /* rolled segments whose upkeep is not done: log_sealed */
     void (*on_idle)(void *);         /* who waits for nothing to be under way, or NULL */
     void *on_idle_context;

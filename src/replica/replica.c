@@ -223,6 +223,8 @@ void replica_append(struct replica *replica, struct replica_append *append)
     int32_t needed = MIN_OF(replica->config.min_insync_replicas, replica->replica_count);
     if (err == ERR_NONE && append->acks == -1 && replica->isr_count < needed)
         err = ERR_NOT_ENOUGH_REPLICAS;
+    if (err == ERR_NONE && !replica_room_take(replica, append->log.header.size))
+        err = ERR_KAFKA_STORAGE_ERROR;
     if (err != ERR_NONE) {
         append_finish(append, err);
         return;

@@ -24,6 +24,11 @@ void replica_home_init(struct replica_set *, const struct meta_image *,
 const char *replica_home_find(struct replica_set *, const char *name, struct replica_home *)
     NOT_ON(on_shard);
 
+/* room.c: whether the disk has room for so many bytes more of the partition. */
+MUST_USE bool replica_room_take(struct replica *, int64_t size) ON(on_shard);
+void replica_room_init(struct replica_set *);
+void replica_room_stop(struct replica_set *) ON(on_shard);
+
 /* assign.c: tells the controller which directory the replica is in, until it takes that or the set
  * stops; on_done (or NULL) follows. false: something else is being told of it. */
 MUST_USE bool replica_assign(struct replica *, struct uuid directory_id,

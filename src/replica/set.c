@@ -71,6 +71,7 @@ void replica_set_init(struct replica_set *set)
     list_init(&set->doomed);
     set->counts.image_end = -1;
     replica_assigner_init(set);
+    replica_room_init(set);
 }
 
 void replica_set_fini(struct replica_set *set)
@@ -545,6 +546,7 @@ void replica_set_stop(struct replica_set *set)
 {
     set->stopping = true;
     replica_assigner_stop(set);
+    replica_room_stop(set);
     struct hash_node *node = hash_table_next(&set->table, NULL);
     while (node != NULL) {
         struct replica *replica = CONTAINER_OF(node, struct replica, node);
@@ -596,4 +598,26 @@ bool replica_set_points(const struct replica_set *set, int dir_index, struct rep
                 checkpoint_put(&points->log_starts, name, log_start_offset(replica->log)));
     }
     return fine;
+}
+
+/* ---- places ---- */
+
+void replica_set_places(const struct replica_set *set,
+                        void (*on_row)(void *, const struct replica_place_row *), void *context)
+{
+    for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL;
+         node = hash_table_next(&set->table, node)) {
+        const struct replica *replica = CONTAINER_OF(node, struct replica, node);
+        if (replica->log == NULL || replica->doomed || log_is_offline(replica->log))
+            continue;
+        struct replica_place_row row = {
+            .dir = replica->dir_index,
+            .topic = slice_of(replica->name, (size_t)(strrchr(replica->name, '-') - replica->name)),
+            .partition = replica->partition,
+            .size = log_size(replica->log),
+            .offset_lag =
+                MAX_OF(replica->high_watermark - log_end_offset(replica->log), (int64_t)0),
+        };
+        on_row(context, &row);
+    }
 }

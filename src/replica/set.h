@@ -42,6 +42,13 @@ struct replica_counts {
     int64_t partitions[NODE_LOG_DIRS_MAX + 1];
 };
 
+/* What one shard knows of a directory's disk. */
+struct replica_room {
+    int64_t allowance; /* bytes until the next look */
+    bool full;         /* only the reserve is left */
+    bool half_full;    /* half of it */
+};
+
 struct replica_set {
     struct shard *shard;
     const struct node_config *config;
@@ -53,6 +60,8 @@ struct replica_set {
     bool tells_dirs;      /* the cluster's level knows of directories */
     struct replica_assigner assigner;
     struct replica_counts counts;
+    struct replica_room rooms[NODE_LOG_DIRS_MAX + 1];
+    struct shard_timer room_timer;
     struct stats *stats;
     struct log_files files;
     struct hash_table table;
@@ -91,6 +100,19 @@ struct replica_place {
  * a moment earlier. */
 MUST_USE bool replica_set_reach(struct replica_set *, const struct replica_place *,
                                 struct replica_waiter *, struct replica **ret_replica) ON(on_shard);
+/* A partition's files in one directory. */
+struct replica_place_row {
+    int dir;
+    struct slice topic; /* the replica's */
+    int32_t partition;
+    bool is_future; /* it is being moved there */
+    int64_t size;
+    int64_t offset_lag;
+};
+/* Calls for what is open on this shard, in no order. */
+void replica_set_places(const struct replica_set *,
+                        void (*on_row)(void *, const struct replica_place_row *), void *context)
+    ON(on_shard);
 /* The directory failed: what is in it is offline. */
 void replica_set_dir_failed(struct replica_set *, int dir_index) ON(on_shard);
 /* Closes all, cleanly, noting their offsets in points; on_settled follows. */

@@ -60,7 +60,13 @@ static bool open_dir(struct node *node, const char *path, bool metadata_only, st
     NOT_ON(on_shard)
 {
     struct log_dir *dir = &node->dirs[node->dir_count];
-    enum log_dir_outcome outcome = log_dir_open(dir, path, error);
+    char *absolute = sys_dir_absolute(path); /* as clients are told it */
+    if (absolute == NULL) {
+        text_printf(error, "%s cannot be made an absolute path", path);
+        return false;
+    }
+    node->dir_paths[node->dir_count] = absolute;
+    enum log_dir_outcome outcome = log_dir_open(dir, absolute, error);
     dir->metadata_only = metadata_only;
     dir->holds_metadata = strcmp(path, node->config->metadata_log_dir) == 0;
     if (dir->holds_metadata)
@@ -334,8 +340,10 @@ int node_offline_dirs(const struct node *node)
 
 void node_free_dirs(struct node *node)
 {
-    for (int i = 0; i < node->dir_count; i++)
+    for (int i = 0; i < node->dir_count; i++) {
         log_dir_close(&node->dirs[i]);
+        free(node->dir_paths[i]);
+    }
     for (int i = 0; i < node->future_count; i++) {
         free(node->futures[i].name);
         free(node->futures[i].folder);

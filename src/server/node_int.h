@@ -45,6 +45,7 @@ struct node {
     const char *version;
     struct log_dir dirs[NODE_DIRS_MAX];
     struct node_dir_failure dir_failures[NODE_DIRS_MAX];
+    char *dir_paths[NODE_DIRS_MAX];
     int dir_count;
     int metadata_dir;
     struct replica_future *futures;

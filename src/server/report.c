@@ -34,6 +34,29 @@ static void write_process(struct text *text)
                 (long long)costs.open_files);
 }
 
+static void write_gauge(struct text *text, const char *name, const char *help, int value)
+{
+    text_printf(text, "# HELP %s %s\n# TYPE %s gauge\n%s %d\n", name, help, name, name, value);
+}
+
+static int full_dirs(const struct node *node)
+{
+    int count = 0;
+    for (int i = 0; i < node->dir_count; i++)
+        count += stats_level_get(&node->dirs[i].full);
+    return count;
+}
+
+static void write_dirs(const struct node *node, struct text *text)
+{
+    write_gauge(text, "ottla_log_directories", "Log directories that are configured.",
+                node->dir_count);
+    write_gauge(text, "ottla_log_directories_offline",
+                "Log directories that failed and are not served.", node_offline_dirs(node));
+    write_gauge(text, "ottla_log_directories_full",
+                "Log directories of whose disk only the reserve is left.", full_dirs(node));
+}
+
 void node_write_metrics(void *context, struct text *text)
 {
     struct node *node = context;
@@ -46,6 +69,7 @@ void node_write_metrics(void *context, struct text *text)
                     rows[metric].kind == METRIC_COUNTER ? "counter" : "gauge", rows[metric].name,
                     (long long)sum);
     }
+    write_dirs(node, text);
     write_process(text);
 }
 
@@ -56,6 +80,11 @@ bool node_write_health(void *context, struct text *text)
     struct node *node = context;
     int state = stats_level_get(&node->state);
     text_printf(text, "%s\n", words[state]);
+    if (node_offline_dirs(node) > 0)
+        text_printf(text, "%d of %d log directories are offline\n", node_offline_dirs(node),
+                    node->dir_count);
+    if (full_dirs(node) > 0)
+        text_printf(text, "%d of %d log directories are full\n", full_dirs(node), node->dir_count);
     return state == NODE_RUNNING;
 }
 

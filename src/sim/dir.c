@@ -1,6 +1,7 @@
 /* sys/dir.h on the simulated disk. */
 #include "sys/dir.h"
 
+#include "base/text.h"
 #include "sim/sim_int.h"
 #include "sys/file.h"
 
@@ -210,6 +211,14 @@ int sys_dir_lock(int dir_fd, const char *name)
     file->inode->locked = true;
     file->holds_lock = true;
     return fd;
+}
+
+char *sys_dir_absolute(const char *path)
+{
+    struct text absolute;
+    text_init(&absolute, 4096);
+    text_printf(&absolute, "%s%s", path[0] == '/' ? "" : "/", path);
+    return text_take(&absolute);
 }
 
 int sys_dir_is_same(int dir_fd, int other_fd)

@@ -149,6 +149,18 @@ int sys_dir_lock(int dir_fd, const char *name)
     return TAKE_FD(fd);
 }
 
+char *sys_dir_absolute(const char *path)
+{
+    char here[PATH_MAX];
+    char *absolute = NULL;
+    if (path[0] == '/')
+        return strdup(path);
+    if (getcwd(here, sizeof here) == NULL ||
+        asprintf(&absolute, "%s/%s", strcmp(here, "/") == 0 ? "" : here, path) < 0)
+        return NULL;
+    return absolute;
+}
+
 int sys_dir_is_same(int dir_fd, int other_fd)
 {
     struct stat one;

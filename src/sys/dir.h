@@ -36,6 +36,8 @@ MUST_USE int sys_dir_list(int dir_fd, sys_dir_entry_fn on_entry, void *context);
 /* Takes an exclusive lock on a file (made when absent) that lasts until the returned descriptor
  * is closed or the process ends; -EWOULDBLOCK when another holds it. */
 MUST_USE int sys_dir_lock(int dir_fd, const char *name);
+/* The path as seen from the root: heap memory, or NULL. */
+MUST_USE char *sys_dir_absolute(const char *path);
 /* Whether two descriptors are of one directory: 1 or 0. */
 MUST_USE int sys_dir_is_same(int dir_fd, int other_fd);
 /* Bytes free for us and in all on the directory's file system. */

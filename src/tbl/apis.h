@@ -24,6 +24,7 @@
     X(22, INIT_PRODUCER_ID, init_producer_id, 0, 5, 0, CLUSTER_IDEMPOTENT_WRITE, ALONE) \
     X(23, OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, 2, 4, 2, TOPIC_DESCRIBE, ALONE) \
     X(32, DESCRIBE_CONFIGS, describe_configs, 1, 4, 1, CONFIGS_DESCRIBE, ALONE) \
+    X(35, DESCRIBE_LOG_DIRS, describe_log_dirs, 1, 5, 1, CLUSTER_DESCRIBE, ALONE) \
     X(60, DESCRIBE_CLUSTER, describe_cluster, 0, 2, 0, CLUSTER_DESCRIBE, ALONE) \
     X(75, DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, 0, 0, 0, TOPIC_DESCRIBE, ALONE)
 

@@ -14,6 +14,11 @@ const struct config_row tbl_configs_own[] = {
      .doc = "Bytes of requests held by all connections at one time; more waits in the sockets."},
     {OWN("ottla.frame.timeout.ms", INT, "60000"), AT_LEAST(1000), HONOURED,
      .doc = "Longest time from a request's first byte to its last; a slower one is cut off."},
+    {OWN("ottla.disk.reserve.bytes", LONG, "-1"), AT_LEAST(-1), HONOURED,
+     .doc =
+         "Bytes of each log directory's file system that records leave free: less than that, and "
+         "they are refused with KAFKA_STORAGE_ERROR until space returns. -1: a hundredth of the "
+         "file system, between 4 MiB and 1 GiB; 0: none."},
     {OWN("ottla.log.level", STRING, "info"), ONE_OF("debug, info, warn, error"), HONOURED,
      .doc = "Least severe lines of the node's own log that are written."},
 };

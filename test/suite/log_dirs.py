@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from node import CLIENT, OTTLA, Node, run  # noqa: E402
@@ -246,12 +247,97 @@ def metadata_dir():
         shutil.rmtree(folder)
 
 
+def described(node, topics=None):
+    body = {"topics": topics}
+    answer = raw(node, "DescribeLogDirs", 5, body)
+    return {pathlib.Path(result["logDir"]).name: result for result in answer["results"]}
+
+
+def describe():
+    node = Dirs(2)
+    try:
+        run("topic", "create", "t", "-p", "3", "-b", node.address)
+        produce(node, "t", ["a" * 1000], 0)
+        dirs = described(node)
+        found = {(t["name"], p["partitionIndex"]): p for d in dirs.values()
+                 for t in d["topics"] for p in t["partitions"]}
+        check("every partition is described once", len(found) == 3, str(dirs))
+        check("with its size", found["t", 0]["partitionSize"] ==
+              sum(path.stat().st_size for i in (1, 2)
+                  for path in node.path(i).glob("t-0/*.log")))
+        check("and the file system's room", all(d["totalBytes"] > d["usableBytes"] > 0
+                                                for d in dirs.values()))
+        some = described(node, [{"topic": "t", "partitions": [1, 9]}])
+        check("those that were asked for alone",
+              sum(len(t["partitions"]) for d in some.values() for t in d["topics"]) == 1)
+        check("none where none was", not any(d["topics"] for d in described(node, []).values()))
+        node.stop()
+        shutil.rmtree(node.path(2))
+        node.path(2).write_text("no directory")
+        node.start()
+        check("one that is offline says so", described(node)["d2"]["errorCode"] == 56)
+    finally:
+        node.remove()
+
+
+def full_disk():
+    node = Dirs(2)
+    disk = node.path(2)
+    try:
+        node.stop()
+        shutil.rmtree(disk)
+        disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(disk)],
+                                 capture_output=True, check=False).returncode == 0
+        if not mounted:
+            print("skipped: a full disk: no file system can be mounted here (needs root)")
+            return
+        node.start()
+        run("topic", "create", "t", "-p", "2", "-b", node.address)
+        for partition in range(2):
+            produce(node, "t", ["first"], partition)
+        small = int(node.folders(2)[0][-1])
+        lines = "".join("x" * 900000 + "\n" for _ in range(100))
+        done = subprocess.run([CLIENT, "produce", "t", "-b", node.address, "-p", str(small),
+                               "--timeout", "3000"], input=lines.encode(), capture_output=True,
+                              timeout=60, check=False)
+        check("records are refused before the disk is full", done.returncode != 0 and
+              "disk_full" in node.log(), done.stderr.decode())
+        left = shutil.disk_usage(disk).free
+        check("the reserve is left", 2 << 20 < left < 8 << 20, str(left))
+        check("one line says so", node.log().count("disk_full") == 1)
+        check("reading goes on", consume(node, "t", small)[0] == "first")
+        check("other disks are written to", produce(node, "t", ["second"], 1 - small))
+        check("the node is told to be full", described(node)["d2"]["errorCode"] == 0)
+        subprocess.run(["mount", "-o", "remount,size=128m", str(disk)], check=True)
+        check("writing goes on when there is room", wait_for(
+            lambda: "disk_has_room" in node.log()) and produce(node, "t", ["more"], small))
+        check("nothing was lost", consume(node, "t", small)[-1] == "more")
+        check("a clean stop after it", node.stop() == 0)
+    finally:
+        if node.process.poll() is None:
+            node.kill()
+        subprocess.run(["umount", str(disk)], capture_output=True, check=False)
+        node.remove()
+
+
+def wait_for(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def main():
     placement()
     moved_by_hand()
     refused()
     missing()
     metadata_dir()
+    describe()
+    full_disk()
     print(f"{len(passed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
