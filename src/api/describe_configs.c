@@ -107,7 +107,7 @@ static bool on_entry(void *context, const struct config_entry *entry)
     config->read_only = entry->read_only;
     config->config_source = (int8_t)entry->source;
     config->is_sensitive = entry->sensitive;
-    config->config_type = entry->row != NULL ? (int8_t)entry->row->type : CONFIG_STRING;
+    config->config_type = entry->row != NULL ? (int8_t)entry->row->type : 0;
     config->documentation = (struct slice){0};
     if (d->message->include_documentation && entry->row != NULL)
         config->documentation = document(arena, entry->row);

@@ -1,6 +1,7 @@
 /* DescribeConfigs of a broker, in Kafka's sense: a key's value comes from the most specific of four
  * layers; keys that mean the same (log.retention.ms, .minutes, .hours) are its synonyms; those more
  * specific than the key itself are left out of its list. Any thread. */
+#include "config/dynamic.h"
 #include "config/node_int.h"
 
 /* Keys that stand for one another, in order of precedence. */
@@ -148,6 +149,8 @@ static bool describe_one(const struct node_config *config, const struct node_des
     struct text printed;
     text_init(&printed, 65536);
     node_config_synonyms(config, &what->layers, name, &entry);
+    if (what->only_default)
+        keep_default_broker(&entry);
     struct slice value = own_value(&entry, name);
     struct config_value parsed;
     if (!slice_is_null(value) && row != NULL && config_value_parse(row, value, &parsed, NULL)) {
@@ -155,8 +158,6 @@ static bool describe_one(const struct node_config *config, const struct node_des
         value = text_slice(&printed);
     }
     entry.value = value;
-    if (what->only_default)
-        keep_default_broker(&entry);
     if (entry.synonym_count > 0)
         entry.source = entry.synonyms[0].source;
     bool go_on = receiver->on_entry(receiver->context, &entry);
@@ -187,11 +188,47 @@ static bool describe_rows(const struct node_config *config, const struct node_de
     return true;
 }
 
+/* A key that only a dynamic layer has. */
+static bool describe_pair(const struct node_config *config, const struct node_describe *what,
+                          struct slice name, const struct receiver *receiver)
+{
+    struct text copy;
+    bool go_on = true;
+    text_init(&copy, 65536);
+    text_add(&copy, name);
+    const struct config_row *row = node_dynamic_row(name);
+    const char *text = (const char *)name.data;
+    bool has_row = config_row_find(CONFIG_BROKER, text, name.size) != NULL ||
+                   config_row_find(CONFIG_OWN, text, name.size) != NULL;
+    if (!has_row && !copy.failed && node_config_setting(config, copy.data) == NULL &&
+        is_asked(what, copy.data))
+        go_on = describe_one(config, what, row, copy.data, receiver);
+    text_fini(&copy);
+    return go_on;
+}
+
+/* What the dynamic layers have beside the rows and the file. */
+static bool describe_layers(const struct node_config *config, const struct node_describe *what,
+                            const struct receiver *receiver)
+{
+    const struct config_layers *layers = &what->layers;
+    for (size_t i = 0; i < layers->broker.count; i++)
+        if (!describe_pair(config, what, layers->broker.at[i].name, receiver))
+            return false;
+    for (size_t i = 0; i < layers->default_broker.count; i++) {
+        struct slice name = layers->default_broker.at[i].name;
+        if (config_pairs_find(layers->broker, name) == NULL &&
+            !describe_pair(config, what, name, receiver))
+            return false;
+    }
+    return true;
+}
+
 void node_config_describe(const struct node_config *config, const struct node_describe *what,
                           config_entry_fn on_entry, void *context)
 {
     struct receiver receiver = {.on_entry = on_entry, .context = context};
-    if (!describe_rows(config, what, &receiver))
+    if (!describe_rows(config, what, &receiver) || !describe_layers(config, what, &receiver))
         return;
     /* What the file has beside the rows: unknown keys and those of single listeners. */
     for (size_t i = 0; i < config->setting_count; i++) {

@@ -53,6 +53,11 @@ void log_configure(struct log *log, const struct topic_config *config)
     log->config = *config;
 }
 
+void log_expire_producers_after(struct log *log, int64_t expiration_ms)
+{
+    log->producers.expiration_ms = expiration_ms;
+}
+
 struct log_epoch_end log_epoch_end(const struct log *log, int32_t epoch)
 {
     struct log_epoch end = log_epochs_end(&log->epochs, epoch, log->end_offset);

@@ -84,6 +84,7 @@ bool log_is_offline(const struct log *);
 void log_commit_markers(struct log *, int64_t high_watermark);
 /* Takes effect with the next append. */
 void log_configure(struct log *, const struct topic_config *);
+void log_expire_producers_after(struct log *, int64_t expiration_ms);
 
 /* ---- appending ---- */
 

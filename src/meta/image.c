@@ -47,6 +47,7 @@ struct meta_image *meta_image_new(const struct node_config *node)
         .kept = pmap_empty(&meta_objects),
     };
     topic_config_make(node, &(struct config_layers){0}, &image->topic_defaults);
+    node_dynamic_make(node, &(struct config_layers){0}, &image->node_dynamic);
     return image;
 }
 

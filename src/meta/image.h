@@ -8,6 +8,7 @@
 
 #include "base/pmap.h"
 #include "base/uuid.h"
+#include "config/dynamic.h"
 #include "config/topic.h"
 #include "wire/message.h"
 
@@ -94,6 +95,7 @@ struct meta_image {
     int references;
     const struct node_config *node;     /* whose layers lie under the overrides */
     struct topic_config topic_defaults; /* of a topic without overrides */
+    struct node_dynamic node_dynamic;   /* of the node itself */
     int64_t end_offset;                 /* of the log it stands for */
     int32_t epoch;                      /* of the last record applied */
     int64_t timestamp_ms;

@@ -25,6 +25,9 @@
 enum peer_api {
     PEER_CREATE_TOPICS = 19,
     PEER_DELETE_TOPICS = 20,
+    PEER_ALTER_CONFIGS = 33,
+    PEER_CREATE_PARTITIONS = 37,
+    PEER_INCREMENTAL_ALTER_CONFIGS = 44,
     PEER_BROKER_REGISTRATION = 62,
     PEER_BROKER_HEARTBEAT = 63,
     PEER_ALLOCATE_PRODUCER_IDS = 67,
@@ -47,6 +50,15 @@ static void handle(struct peer_service *service, struct peer_call *call)
         break;
     case PEER_DELETE_TOPICS:
         meta_delete_topics(meta, call);
+        break;
+    case PEER_CREATE_PARTITIONS:
+        meta_create_partitions(meta, call);
+        break;
+    case PEER_ALTER_CONFIGS:
+        meta_alter_configs(meta, call);
+        break;
+    case PEER_INCREMENTAL_ALTER_CONFIGS:
+        meta_incremental_alter_configs(meta, call);
         break;
     case PEER_BROKER_REGISTRATION:
         meta_register_broker(meta, call);

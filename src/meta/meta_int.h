@@ -125,6 +125,9 @@ struct uuid meta_pick_directory(struct meta *);
 /* Decisions: on the controller's shard; each ends in meta_commit or peer_answer. */
 void meta_create_topics(struct meta *, struct peer_call *) ON(on_shard);
 void meta_delete_topics(struct meta *, struct peer_call *) ON(on_shard);
+void meta_create_partitions(struct meta *, struct peer_call *) ON(on_shard);
+void meta_alter_configs(struct meta *, struct peer_call *) ON(on_shard);
+void meta_incremental_alter_configs(struct meta *, struct peer_call *) ON(on_shard);
 void meta_allocate_producer_ids(struct meta *, struct peer_call *) ON(on_shard);
 void meta_register_broker(struct meta *, struct peer_call *) ON(on_shard);
 void meta_heartbeat_broker(struct meta *, struct peer_call *) ON(on_shard);

@@ -91,6 +91,7 @@ static bool settle_all(struct meta_image *image)
     struct meta_layers layers;
     meta_layers_make(image, image->node, (struct slice){0}, &layers);
     topic_config_make(image->node, &layers.layers, &image->topic_defaults);
+    node_dynamic_make(image->node, &layers.layers, &image->node_dynamic);
     struct pmap configs = pmap_ref(image->configs);
     struct pmap_iterator all;
     struct pmap_entry entry;

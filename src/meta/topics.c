@@ -5,13 +5,13 @@
 #include "meta/effective.h"
 #include "meta/features.h"
 #include "meta/meta_int.h"
+#include "meta/placement.h"
 #include "meta/topic_name.h"
 #include "sys/entropy.h"
 #include "wire/msg/clear_elr_record.h"
 #include "wire/msg/config_record.h"
 #include "wire/msg/create_topics_request.h"
 #include "wire/msg/create_topics_response.h"
-#include "wire/msg/partition_record.h"
 #include "wire/msg/topic_record.h"
 
 #include <stdlib.h>
@@ -129,19 +129,7 @@ static bool check_configs(struct creation *creation, struct config_layers *ret_l
     return fine;
 }
 
-/* ---- placement ---- */
-
-static int brokers_count(const struct meta_image *image, bool unfenced_only)
-{
-    int count = 0;
-    struct pmap_iterator brokers;
-    struct pmap_entry entry;
-    pmap_iterate(image->brokers, (struct slice){0}, &brokers);
-    while (pmap_next(&brokers, &entry))
-        if (!unfenced_only || !((const struct meta_broker *)entry.value)->fenced)
-            count++;
-    return count;
-}
+/* ---- counts and placement ---- */
 
 static bool check_counts(struct creation *creation, int32_t *ret_partitions, int16_t *ret_factor)
 {
@@ -160,33 +148,10 @@ static bool check_counts(struct creation *creation, int32_t *ret_partitions, int
     *ret_partitions = asked->num_partitions == -1 ? config->num_partitions : asked->num_partitions;
     *ret_factor = asked->replication_factor == -1 ? config->default_replication_factor
                                                   : asked->replication_factor;
-    int brokers = brokers_count(creation->meta->latest, false);
-    if (*ret_factor > brokers) {
-        refuse(creation, ERR_INVALID_REPLICATION_FACTOR,
-               arena_printf(creation->arena,
-                            "Unable to replicate the partition %d time(s): The target replication "
-                            "factor of %d cannot be reached because only %d broker(s) are "
-                            "registered or some brokers have all their log directories "
-                            "cordoned.",
-                            *ret_factor, *ret_factor, brokers));
-        return false;
-    }
-    if (brokers_count(creation->meta->latest, true) == 0) {
-        refuse(creation, ERR_INVALID_REPLICATION_FACTOR,
-               arena_printf(creation->arena,
-                            "Unable to replicate the partition %d time(s): All brokers are "
-                            "currently fenced.",
-                            *ret_factor));
-        return false;
-    }
-    return true;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const int32_t *left = a;
-    const int32_t *right = b;
-    return (*left > *right) - (*left < *right);
+    const char *fault = meta_placement_fault(creation->meta->latest, *ret_factor, creation->arena);
+    if (fault != NULL)
+        refuse(creation, ERR_INVALID_REPLICATION_FACTOR, fault);
+    return fault == NULL;
 }
 
 /* A partition and which of the assignments it is in. */
@@ -199,8 +164,8 @@ static int by_partition(const void *a, const void *b)
 {
     const struct assigned *left = a;
     const struct assigned *right = b;
-    int order = by_number(&left->partition, &right->partition);
-    return order != 0 ? order : by_number(&left->index, &right->index);
+    int order = (left->partition > right->partition) - (left->partition < right->partition);
+    return order != 0 ? order : (left->index > right->index) - (left->index < right->index);
 }
 
 /* The partitions that were assigned, sorted; NULL: memory is out. */
@@ -227,49 +192,7 @@ static int32_t first_again(const struct assigned *partitions, int32_t count)
     return first;
 }
 
-/* The sentence about one manual assignment, or NULL. The brokers are looked at in order of their
- * ids, as Kafka does. */
-static const char *assignment_fault(struct creation *creation,
-                                    const struct create_topics_request_topics_assignments *given,
-                                    int32_t factor)
-{
-    struct arena *arena = creation->arena;
-    size_t count = (size_t)MAX_OF(given->broker_ids_count, 0);
-    if (count == 0)
-        return "The manual partition assignment includes an empty replica list.";
-    int32_t *ids = ARENA_ARRAY(arena, int32_t, count);
-    if (ids == NULL)
-        return "memory is out";
-    memcpy(ids, given->broker_ids, count * sizeof ids[0]);
-    qsort(ids, count, sizeof ids[0], by_number);
-    for (size_t i = 0; i < count; i++) {
-        if (meta_broker_find(creation->meta->latest, ids[i]) == NULL)
-            return arena_printf(arena,
-                                "The manual partition assignment includes broker %d, but no such "
-                                "broker is registered.",
-                                ids[i]);
-        if (i > 0 && ids[i] == ids[i - 1])
-            return arena_printf(arena,
-                                "The manual partition assignment includes the broker %d more "
-                                "than once.",
-                                ids[i]);
-    }
-    if (given->broker_ids_count != factor)
-        return arena_printf(arena,
-                            "The manual partition assignment includes a partition with %d "
-                            "replica(s), but this is not consistent with previous partitions, "
-                            "which have %d replica(s).",
-                            given->broker_ids_count, factor);
-    for (size_t i = 0; i < count; i++)
-        if (!meta_broker_find(creation->meta->latest, ids[i])->fenced)
-            return NULL;
-    return arena_printf(arena,
-                        "All brokers specified in the manual partition assignment for partition %d "
-                        "are fenced or in controlled shutdown.",
-                        given->partition_index);
-}
-
-/* The same about all of them. */
+/* The sentence about all manual assignments, or NULL. */
 static const char *assignments_fault(struct creation *creation)
 {
     const struct create_topics_request_topics *asked = creation->asked;
@@ -285,7 +208,12 @@ static const char *assignments_fault(struct creation *creation)
             return arena_printf(creation->arena,
                                 "Found multiple manual partition assignments for partition %d",
                                 given->partition_index);
-        const char *fault = assignment_fault(creation, given, factor);
+        const char *fault = meta_assignment_fault(
+            creation->meta->latest,
+            &(struct meta_assignment){.brokers = {given->broker_ids_count, given->broker_ids},
+                                      .partition = given->partition_index,
+                                      .factor = factor},
+            creation->arena);
         if (fault != NULL)
             return fault;
     }
@@ -333,35 +261,6 @@ static struct uuid random_topic_id(void)
     return id;
 }
 
-static void add_partition(struct creation *creation, struct meta_records *records, struct uuid id,
-                          int32_t index)
-{
-    struct meta *meta = creation->meta;
-    struct partition_record *record = ARENA_NEW(creation->arena, struct partition_record);
-    int32_t *replicas = ARENA_NEW(creation->arena, int32_t);
-    struct uuid *directory = ARENA_NEW(creation->arena, struct uuid);
-    if (record == NULL || replicas == NULL || directory == NULL) {
-        records->failed = true;
-        return;
-    }
-    *replicas = meta->config->node_id;
-    *directory = meta_pick_directory(meta);
-    *record = partition_record_default;
-    record->partition_id = index;
-    record->topic_id = id;
-    record->replicas = replicas;
-    record->replicas_count = 1;
-    record->isr = replicas;
-    record->isr_count = 1;
-    record->leader = meta->config->node_id;
-    record->leader_epoch = 0;
-    record->partition_epoch = 0;
-    int16_t version = meta_version_of_partition(meta->latest);
-    record->directories = directory;
-    record->directories_count = version >= 1 ? 1 : 0;
-    meta_records_add(records, &wire_partition_record, version, record);
-}
-
 static void add_topic(struct creation *creation, struct meta_records *records, struct uuid id,
                       int32_t partitions)
 {
@@ -392,7 +291,8 @@ static void add_topic(struct creation *creation, struct meta_records *records, s
         meta_records_add(records, &wire_clear_elr_record, 0, clear);
     }
     for (int32_t i = 0; i < partitions; i++)
-        add_partition(creation, records, id, i);
+        meta_partition_add(creation->meta, records,
+                           &(struct meta_new_partition){.topic_id = id, .id = i});
 }
 
 /* ---- the answer's configs ---- */

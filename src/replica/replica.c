@@ -159,6 +159,17 @@ static void consider_timed_flush(struct replica *replica)
     shard_timer_start(replica->set->shard, &replica->flush_timer, replica->config.flush_ms);
 }
 
+/* A timer may run with the old flush.ms: what it is for is done now instead. */
+void replica_configure(struct replica *replica)
+{
+    role_now_on_shard();
+    log_configure(replica->log, &replica->config);
+    log_expire_producers_after(replica->log, replica->producer_expiration_ms);
+    shard_timer_stop(replica->set->shard, &replica->flush_timer);
+    if (replica->unflushed_records > 0 && replica->config.flush_ms != INT64_MAX)
+        on_flush_due(replica->set->shard, &replica->flush_timer);
+}
+
 /* ---- appending ---- */
 
 /* Written (and synced, where that was due): answered, or left to wait for the high watermark. So

@@ -45,6 +45,7 @@ struct replica {
     int dir_index;             /* -1: not known yet */
     char *name;                /* "topic-0" */
     struct topic_config config;
+    int32_t producer_expiration_ms;
     int32_t leader_epoch;
     int32_t isr_count;
     int32_t replica_count;

@@ -48,6 +48,8 @@ void replica_wake_all(struct replica *) ON(on_shard);
 void replica_refuse_all(struct replica *, enum err) ON(on_shard);
 /* The log is open: leads at the epoch. */
 void replica_lead(struct replica *, int32_t leader_epoch) ON(on_shard);
+/* The log, which is open, follows the replica's settings. */
+void replica_configure(struct replica *) ON(on_shard);
 void replica_init_waiting(struct replica *);
 /* The log has nothing under way: a worker closes or deletes it. */
 void replica_log_idle(void *context);

@@ -87,6 +87,15 @@ static void settle(struct replica_set *set)
         set->on_settled(set);
 }
 
+/* What its settings are from now on. */
+static void take_configs(struct replica *replica, const struct meta_image *image,
+                         const struct meta_topic *topic)
+{
+    const struct node_dynamic *config = &image->node_dynamic;
+    replica->config = *meta_topic_config(image, topic);
+    replica->producer_expiration_ms = config->producer_id_expiration_ms;
+}
+
 static void submit_opening(struct replica *) ON(on_shard);
 
 static void replica_free(struct replica *replica)
@@ -169,6 +178,7 @@ static void take_opened(struct replica *replica, struct replica_opening *opening
     struct replica_set *set = replica->set;
     replica->log = opening->log;
     log_attach(replica->log, set->shard, &set->files);
+    replica_configure(replica); /* it may have changed since the opening began */
     if (log_is_offline(replica->log))
         go_offline(replica);
     else if (opening->leads && !replica->doomed && !set->stopping)
@@ -222,7 +232,7 @@ static void begin_options(const struct replica *replica, struct log_options *opt
         .topic_id = replica->topic_id,
         .config = replica->config,
         .wall_ms = shard_wall_ms(set->shard),
-        .producer_expiration_ms = set->config->producer_id_expiration_ms,
+        .producer_expiration_ms = replica->producer_expiration_ms,
         .producer_check_interval_ms = set->config->producer_id_expiration_check_interval_ms,
     };
 }
@@ -295,7 +305,7 @@ static void open_replica(struct replica_set *set, const struct meta_image *image
                 SLICE_ARG(topic->name), partition->id);
         return;
     }
-    replica->config = *meta_topic_config(image, topic);
+    take_configs(replica, image, topic);
     take_partition(replica, partition);
     replica_home_init(set, image, partition, &replica->opening->home);
     replica->opening->leads = partition->leader == set->config->node_id;
@@ -318,7 +328,7 @@ static void change_replica(struct replica *replica, const struct meta_image *ima
     role_now_on_shard();
     bool leads = partition->leader == replica->set->config->node_id;
     take_partition(replica, partition);
-    replica->config = *meta_topic_config(image, topic);
+    take_configs(replica, image, topic);
     if (replica->state == REPLICA_OPENING) {
         replica->opening->leads = leads;
         replica->opening->leader_epoch = partition->leader_epoch;
@@ -326,7 +336,7 @@ static void change_replica(struct replica *replica, const struct meta_image *ima
     }
     if (replica->log == NULL || replica->state == REPLICA_CLOSING)
         return;
-    log_configure(replica->log, &replica->config);
+    replica_configure(replica);
     if (replica->state == REPLICA_OFFLINE)
         return;
     if (leads) {
@@ -335,6 +345,21 @@ static void change_replica(struct replica *replica, const struct meta_image *ima
     }
     replica->state = REPLICA_IDLE;
     replica_wake_all(replica);
+}
+
+/* Nothing that its partitions' logs follow. */
+static bool is_unchanged(const struct meta_image *before, const struct meta_image *now,
+                         const struct meta_topic *topic)
+{
+    if (pmap_find(before->topics_by_id, slice_of(topic->id.bytes, sizeof topic->id.bytes)) != topic)
+        return false;
+    if (before->configs.root == now->configs.root)
+        return true;
+    return memcmp(&before->topic_defaults, &now->topic_defaults, sizeof now->topic_defaults) == 0 &&
+           before->node_dynamic.producer_id_expiration_ms ==
+               now->node_dynamic.producer_id_expiration_ms &&
+           meta_config_find(before, META_CONFIG_TOPIC, topic->name) ==
+               meta_config_find(now, META_CONFIG_TOPIC, topic->name);
 }
 
 static bool is_ours(const struct replica_set *set, const struct meta_partition *partition,
@@ -418,13 +443,10 @@ void replica_set_follow(struct replica_set *set, const struct meta_image *before
             if (pmap_find(now->topics_by_id, entry.key) == NULL)
                 forget_topic(set, entry.value);
     }
-    bool same_configs = before != NULL && before->configs.root == now->configs.root;
     pmap_iterate(now->topics_by_id, (struct slice){0}, &topics);
-    while (pmap_next(&topics, &entry)) {
-        bool same = before != NULL && pmap_find(before->topics_by_id, entry.key) == entry.value;
-        if (!same || !same_configs)
+    while (pmap_next(&topics, &entry))
+        if (before == NULL || !is_unchanged(before, now, entry.value))
             follow_topic(set, now, entry.value);
-    }
     set->image_end = now->end_offset;
     replica_wake(&set->waiting_image);
 }

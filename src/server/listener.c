@@ -4,6 +4,7 @@
 #include "server/listener.h"
 
 #include "base/always.h"
+#include "meta/image.h"
 #include "server/connection.h"
 #include "sys/poller.h"
 #include "tbl/limits.h"
@@ -80,9 +81,9 @@ uint16_t listener_port(const struct listener *listener)
 /* ---- limits ---- */
 
 /* max.connections.per.ip, or the host's own entry of max.connections.per.ip.overrides. */
-static int host_limit(const struct node_config *config, const char *host)
+static int host_limit(const struct node_dynamic *config, const char *host)
 {
-    struct slice rest = slice_of_text(config->max_connections_per_ip_overrides);
+    struct slice rest = config->max_connections_per_ip_overrides;
     struct slice part;
     size_t size = strlen(host);
     while (rest.size > 0 && config_list_next(&rest, &part)) {
@@ -104,7 +105,7 @@ static bool rate_allows(struct listener_gate *gate, int64_t now_ms, int per_seco
 /* Which limit refuses one more connection of that host, or NULL. */
 static const char *gate_refusal(struct listener *listener, const struct host_count *host)
 {
-    const struct node_config *config = listener->home->api.config;
+    const struct node_dynamic *config = &listener->home->api.image->node_dynamic;
     struct listener_gate *gate = listener->gate;
     if (host == NULL)
         return "memory is out";
