@@ -117,6 +117,21 @@ void admin_report_client(struct admin *admin)
     admin->failed = true;
 }
 
+enum exit_code admin_exchange(struct admin *admin, int16_t api_key, const void *ask,
+                              void *ret_answer)
+{
+    struct client_request request = {
+        .api_key = api_key, .version = -1, .message = ask, .arena = &admin->arena};
+    if (admin->arena.failed) {
+        console_error(admin->call->console, "out of memory");
+        return EXIT_CODE_FAILED;
+    }
+    if (client_send(&admin->client, &request, ret_answer))
+        return EXIT_CODE_OK;
+    admin_report_client(admin);
+    return EXIT_CODE_FAILED;
+}
+
 const struct metadata_response *admin_metadata(struct admin *admin, const char *const *names,
                                                int count)
 {
@@ -165,4 +180,11 @@ void admin_print(struct admin *admin, const struct listing *listing)
         listing_print_document(listing, admin->call->command->name, admin->call->console);
     else if (listing_row_count(listing) > 0 || !admin->failed)
         listing_print(listing, admin->format, admin->call->console);
+}
+
+enum exit_code admin_finish(struct admin *admin, struct listing *listing)
+{
+    admin_print(admin, listing);
+    listing_fini(listing);
+    return admin_result(admin);
 }

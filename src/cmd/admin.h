@@ -47,6 +47,10 @@ void admin_report(struct admin *, const struct admin_fault *);
 void admin_tell_client(struct console *, const struct client *);
 void admin_report_client(struct admin *);
 
+/* One request in the newest version both know. EXIT_CODE_OK, or the code to end with, after an
+ * error line. */
+enum exit_code admin_exchange(struct admin *, int16_t api_key, const void *ask, void *ret_answer);
+
 /* Metadata of the named topics, or of all with count 0. NULL: reported. Never creates a topic. */
 const struct metadata_response *admin_metadata(struct admin *, const char *const *names, int count);
 
@@ -57,5 +61,7 @@ const char *admin_text(struct admin *, struct slice);
 /* A listing as --format asks, as the whole result of the command: JSON always, a table with its
  * headers alone only where nothing failed. */
 void admin_print(struct admin *, const struct listing *);
+/* The same, and the end of the listing: the code to end with. */
+enum exit_code admin_finish(struct admin *, struct listing *);
 
 #endif

@@ -1,4 +1,4 @@
-/* ottla topic create, list, describe, delete. One thread. */
+/* ottla topic create, list, describe, alter, add-partitions, delete. One thread. */
 #ifndef CMD_TOPIC_H
 #define CMD_TOPIC_H
 
@@ -13,8 +13,15 @@ extern const struct command_flag topic_flag_dry_run;
 extern const struct command_flag topic_flag_internal;
 extern const struct command_flag topic_flag_section;
 extern const struct command_flag topic_flag_all;
+extern const struct command_flag topic_flag_set;
+extern const struct command_flag topic_flag_unset;
+extern const struct command_flag topic_flag_append;
+extern const struct command_flag topic_flag_subtract;
+extern const struct command_flag topic_flag_to;
 
 enum exit_code topic_create(const struct command_call *);
+enum exit_code topic_alter(const struct command_call *);
+enum exit_code topic_add_partitions(const struct command_call *);
 enum exit_code topic_delete(const struct command_call *);
 enum exit_code topic_list(const struct command_call *);
 enum exit_code topic_describe(const struct command_call *);

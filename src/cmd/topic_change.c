@@ -35,29 +35,6 @@ static const struct listing_column delete_columns[] = {
     {"STATUS", LISTING_TEXT},
 };
 
-/* EXIT_CODE_OK, or the code to end with, after an error line. */
-static enum exit_code exchange(struct admin *admin, int16_t api_key, const void *ask,
-                               void *ret_answer)
-{
-    struct client_request request = {
-        .api_key = api_key, .version = -1, .message = ask, .arena = &admin->arena};
-    if (admin->arena.failed) {
-        console_error(admin->call->console, "out of memory");
-        return EXIT_CODE_FAILED;
-    }
-    if (client_send(&admin->client, &request, ret_answer))
-        return EXIT_CODE_OK;
-    admin_report_client(admin);
-    return EXIT_CODE_FAILED;
-}
-
-static enum exit_code finish(struct admin *admin, struct listing *listing)
-{
-    admin_print(admin, listing);
-    listing_fini(listing);
-    return admin_result(admin);
-}
-
 /* ---- create ---- */
 
 /* The repeated -c flags, the same for every topic. */
@@ -153,13 +130,13 @@ enum exit_code topic_create(const struct command_call *call)
     if (code == EXIT_CODE_OK && !build_create(&admin, &ask))
         code = EXIT_CODE_USAGE;
     if (code == EXIT_CODE_OK)
-        code = exchange(&admin, API_CREATE_TOPICS, &ask, &answer);
+        code = admin_exchange(&admin, API_CREATE_TOPICS, &ask, &answer);
     if (code == EXIT_CODE_OK) {
         struct listing listing;
         listing_init(&listing, "topics", create_columns, COUNT_OF(create_columns));
         for (int32_t i = 0; i < answer.topics_count; i++)
             list_created(&admin, &answer.topics[i], &listing);
-        code = finish(&admin, &listing);
+        code = admin_finish(&admin, &listing);
     }
     admin_close(&admin);
     return code;
@@ -233,14 +210,14 @@ enum exit_code topic_delete(const struct command_call *call)
     code = admin_open(&admin, call);
     if (code == EXIT_CODE_OK) {
         build_delete(&admin, &ask);
-        code = exchange(&admin, API_DELETE_TOPICS, &ask, &answer);
+        code = admin_exchange(&admin, API_DELETE_TOPICS, &ask, &answer);
     }
     if (code == EXIT_CODE_OK) {
         struct listing listing;
         listing_init(&listing, "topics", delete_columns, COUNT_OF(delete_columns));
         for (int32_t i = 0; i < answer.responses_count; i++)
             list_deleted(&admin, &answer.responses[i], &listing);
-        code = finish(&admin, &listing);
+        code = admin_finish(&admin, &listing);
     }
     admin_close(&admin);
     return code;

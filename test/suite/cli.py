@@ -55,8 +55,8 @@ class Case(unittest.TestCase):
 
 
 class Help(Case):
-    COMMANDS = ["start", "topic create", "topic list", "topic describe", "topic delete", "produce",
-                "consume", "config explain", "log dump", "raw", "version"]
+    COMMANDS = ["start", "topic create", "topic list", "topic describe", "topic alter",
+                "topic add-partitions", "topic delete", "produce", "consume", "config explain", "log dump", "raw", "version"]
 
     def test_every_command_has_help_with_examples(self):
         overview = self.ok(run("--help")).out.decode()
@@ -225,6 +225,36 @@ class Topics(Case):
                    "topic create: --config segment.bytes: must be key=value")
         self.fails(run("topic", "create", "cli-r", "-p", "many"), 2,
                    "topic create: --partitions many: must be a number")
+
+    def test_settings_and_partitions_change(self):
+        self.ok(run("topic", "create", "cli-ch", "cli-ch2", "-c", "retention.ms=5"))
+        changed = self.ok(run("topic", "alter", "cli-ch", "cli-ch2", "--set", "segment.ms=6000", "--unset",
+                              "retention.ms", "--append", "cleanup.policy=compact", "--format",
+                              "json")).json()
+        self.assertEqual([(t["name"], t["status"]) for t in changed["topics"]],
+                         [("cli-ch", "altered"), ("cli-ch2", "altered")])
+        self.ok(run("topic", "alter", "cli-ch", "--subtract", "cleanup.policy=delete"))
+        self.ok(run("topic", "alter", "cli-ch", "--set", "flush.ms=7", "--dry-run"))
+        rows = self.ok(run("topic", "describe", "cli-ch", "-s", "configs", "--format", "awk")).rows()
+        self.assertEqual({row[1]: row[2] for row in rows},
+                         {"cleanup.policy": "compact", "segment.ms": "6000", "min.insync.replicas": "1"})
+        grown = self.ok(run("topic", "add-partitions", "cli-ch", "--to", "3", "--format", "json"))
+        self.assertEqual(grown.json()["topics"], [{"name": "cli-ch", "status": "added", "partitions": 3}])
+        self.ok(run("topic", "add-partitions", "cli-ch", "--to", "9", "--dry-run"))
+        self.ok(run("produce", "cli-ch", "-p", "2", stdin=b"there\n"))
+        self.assertEqual(self.ok(run("consume", "cli-ch", "-p", "2", "-o", "beginning", "-e")).out, b"there\n")
+        self.fails(run("topic", "add-partitions", "cli-ch", "--to", "3"), 1,
+                   f"topic add-partitions: cli-ch on {BROKER}: INVALID_PARTITIONS (37): Topic already has "
+                   "3 partition(s). Try a higher --to.")
+        self.fails(run("topic", "alter", "cli-ch", "--set", "no.such=1"), 1,
+                   f"topic alter: cli-ch on {BROKER}: INVALID_CONFIG (40): Unknown topic config name: ")
+        self.fails(run("topic", "alter", "cli-ch3", "--set", "flush.ms=1"), 1,
+                   f"topic alter: cli-ch3 on {BROKER}: UNKNOWN_TOPIC_OR_PARTITION (3): ")
+        self.fails(run("topic", "alter", "cli-ch"), 2, "topic alter: nothing to change")
+        self.fails(run("topic", "alter", "cli-ch", "--set", "flush.ms"), 2,
+                   "topic alter: --set flush.ms: must be key=value")
+        self.fails(run("topic", "add-partitions", "cli-ch"), 2, "topic add-partitions: --to N is missing")
+        self.ok(run("topic", "delete", "cli-ch", "cli-ch2", "-y"))
 
     def test_dry_run_changes_nothing(self):
         self.ok(run("topic", "create", "cli-dry", "--dry-run"))
