@@ -236,12 +236,12 @@ class Topics(Case):
         self.ok(run("topic", "alter", "cli-ch", "--subtract", "cleanup.policy=delete"))
         self.ok(run("topic", "alter", "cli-ch", "--set", "flush.ms=7", "--dry-run"))
         rows = self.ok(run("topic", "describe", "cli-ch", "-s", "configs", "--format", "awk")).rows()
-        self.assertEqual({row[1]: row[2] for row in rows},
+        self.assertEqual({row[0]: row[1] for row in rows},
                          {"cleanup.policy": "compact", "segment.ms": "6000", "min.insync.replicas": "1"})
         grown = self.ok(run("topic", "add-partitions", "cli-ch", "--to", "3", "--format", "json"))
         self.assertEqual(grown.json()["topics"], [{"name": "cli-ch", "status": "added", "partitions": 3}])
         self.ok(run("topic", "add-partitions", "cli-ch", "--to", "9", "--dry-run"))
-        self.ok(run("produce", "cli-ch", "-p", "2", stdin=b"there\n"))
+        self.ok(run("produce", "cli-ch", "-p", "2", "-k", "k", stdin=b"there\n"))
         self.assertEqual(self.ok(run("consume", "cli-ch", "-p", "2", "-o", "beginning", "-e")).out, b"there\n")
         self.fails(run("topic", "add-partitions", "cli-ch", "--to", "3"), 1,
                    f"topic add-partitions: cli-ch on {BROKER}: INVALID_PARTITIONS (37): Topic already has "

@@ -123,6 +123,52 @@ def topics():
         check(f"ottla.workers=5: {names}", workers == [5, 5])
 
 
+def changes():
+    """What is changed takes effect at once on every shard, and is there after kill -9."""
+    with Place("ottla.shards=2") as place:
+        place.create("c", partitions=4)
+
+        def alter(kind, name, key, value):
+            told = place.ask("IncrementalAlterConfigs", 1, {"resources": [
+                {"resourceType": kind, "resourceName": name, "configs": [
+                    {"name": key, "configOperation": 0 if value else 1, "value": value}]}]})
+            return told["responses"][0]["errorCode"]
+
+        def codes(partitions, size):
+            told = place.ask("Produce", 9, {"acks": -1, "timeoutMs": 10000, "topicData": [
+                {"name": "c", "partitionData": [
+                    {"index": number, "records": {"$batch": {"records": [{"valueSize": size}]}}}
+                    for number in range(partitions)]}]})
+            return [part["errorCode"] for part in told["responses"][0]["partitionResponses"]]
+
+        for kind, name, key in ((2, "c", "max.message.bytes"), (4, "", "message.max.bytes"),
+                                (4, "1", "message.max.bytes")):
+            before, changed = codes(4, 500), alter(kind, name, key, "300")
+            after, back = codes(4, 500), alter(kind, name, key, None)
+            check(f"{key} of {kind}/{name} on both shards: {before}, {after}",
+                  before == [0] * 4 and after == [10] * 4 and changed == back == 0)
+        alter(2, "c", "internal.segment.bytes", "600")
+        for _ in range(5):
+            codes(1, 400)
+        check("internal.segment.bytes", len(place.files("c", ".log")) > 3)
+        told = place.ask("CreatePartitions", 3, {"timeoutMs": 10000, "topics": [
+            {"name": "c", "count": 6, "assignments": None}]})
+        check("partitions that were added take records", told["results"][0]["errorCode"] == 0 and
+              codes(6, 10) == [0] * 6)
+        alter(4, "", "max.connections.per.ip", "1")
+        late = Player(place.node.address)
+        check("max.connections.per.ip while it runs",
+              late.ask("ApiVersions", 0, {}).get("$connection") == "closed")
+        late.close()
+        place.player.close()
+        place.node.kill()
+        place.node.start()
+        place.player = Player(place.node.address)
+        partitions = place.ask("Metadata", 12, {"topics": [{"name": "c"}]})["topics"][0]["partitions"]
+        check("all is there after kill -9", len(partitions) == 6 and codes(6, 10) == [0] * 6 and
+              place.values("c", "internal.segment.bytes") == ["600"])
+
+
 INTERNAL = {"__consumer_offsets": ("offsets.topic", 3, 2_000_000),
             "__transaction_state": ("transaction.state.log", 2, 3_000_000),
             "__share_group_state": ("share.coordinator.state.topic", 4, 4_000_000)}
@@ -248,7 +294,8 @@ def named():
 
 
 def main():
-    for part in (topics, internal_topics, segments, codecs, checkpoints, producers, starts, named):
+    for part in (topics, changes, internal_topics, segments, codecs, checkpoints, producers, starts,
+                 named):
         part()
     print(f"{len(passed)} passed, {len(failed)} failed")
     return 1 if failed else 0

@@ -23,9 +23,9 @@ def check(what, fine, told=""):
 
 
 def tool(jars, name, *words, stdin=None):
-    return subprocess.run(["java", QUIET, "-cp", f"{jars}/*", f"org.apache.kafka.tools.{name}",
-                           "--bootstrap-server", *words], input=stdin, capture_output=True,
-                          timeout=180, check=False)
+    full = name if name.startswith("kafka.") else f"org.apache.kafka.tools.{name}"
+    return subprocess.run(["java", QUIET, "-cp", f"{jars}/*", full, "--bootstrap-server", *words],
+                          input=stdin, capture_output=True, timeout=180, check=False)
 
 
 def round_trip(node, jars, codec):
@@ -39,6 +39,33 @@ def round_trip(node, jars, codec):
                 "--formatter-property", "print.key=true")
     check(f"the console consumer with {codec}", done.stdout == lines, done.stderr[-2000:].decode())
     check(f"batches are stored as {codec}", stored_codecs(node, topic) == {codec})
+
+
+def changes(node, jars):
+    """Configurations and partition counts through the tools that operators have."""
+    def said(what, words, name, *arguments):
+        done = tool(jars, name, node.address, *arguments)
+        told = (done.stdout + done.stderr).decode()
+        check(what, all(word in told for word in words), told[-2000:])
+
+    topic = ("--entity-type", "topics", "--entity-name", "made")
+    said("ConfigCommand sets", ["Completed updating config for topic made."], "kafka.admin.ConfigCommand", *topic,
+         "--alter", "--add-config", "segment.ms=70000,cleanup.policy=[compact,delete]", "--delete-config",
+         "retention.ms")
+    said("ConfigCommand shows", ["segment.ms=70000", "cleanup.policy=compact,delete"],
+         "kafka.admin.ConfigCommand", *topic, "--describe")
+    said("ConfigCommand is refused", ["Unknown topic config name: no.such"], "kafka.admin.ConfigCommand",
+         *topic, "--alter", "--add-config", "no.such=1")
+    said("ConfigCommand sets a broker's", ["Completed updating default config for brokers in the cluster."],
+         "kafka.admin.ConfigCommand", "--entity-type", "brokers", "--entity-default", "--alter", "--add-config",
+         "log.retention.ms=80000")
+    said("ConfigCommand shows a broker's", ["log.retention.ms=80000"], "kafka.admin.ConfigCommand",
+         "--entity-type", "brokers", "--entity-default", "--describe")
+    said("TopicCommand adds partitions", [""], "TopicCommand", "--alter", "--topic", "made", "--partitions", "5")
+    said("TopicCommand shows what came of it", ["PartitionCount: 5", "segment.ms=70000"], "TopicCommand",
+         "--describe", "--topic", "made")
+    said("TopicCommand is refused", ["currently has 5 partition(s); 4 would not be an increase"],
+         "TopicCommand", "--alter", "--topic", "made", "--partitions", "4")
 
 
 def main():
@@ -58,6 +85,7 @@ def main():
                     "--partitions", "3", "--config", "retention.ms=60000")
         check("TopicCommand creates", b"Created topic made." in done.stdout,
               (done.stdout + done.stderr)[-2000:].decode())
+        changes(node, jars)
         check("the node stops cleanly", node.stop() == 0)
         if failed:
             print(node.log()[-3000:])

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Kafka's Java clients, through the console tools of 4.3.1: produce and consume 100,000 lines with every
-# codec from an explicit partition, list offsets, describe topics. 77: Java or the tools cannot be had.
+# codec from an explicit partition, list offsets, create, describe and change topics. 77: Java or the tools cannot be had.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
