@@ -7,6 +7,7 @@
 #include "cmd/records.h"
 #include "cmd/start.h"
 #include "cmd/topic.h"
+#include "cmd/verify.h"
 #include "cmd/version.h"
 
 #include <limits.h>
@@ -133,6 +134,21 @@ const struct command commands[] = {
      .argument_min = 1,
      .argument_max = INT_MAX,
      .run = dump_run},
+    {.name = "log verify",
+     .arguments = "FILE|FOLDER...",
+     .summary = "check files of a data directory",
+     .details =
+         "A segment with its indexes, a partition's folder, or a whole log directory: every batch\n"
+         "and record, indexes against their segments, leader epochs and checkpoints against the\n"
+         "batches. Prints a line for each fault and a summary. Exit code 0: no faults, 1: faults,\n"
+         "2: the arguments are wrong. Reads only; where a node is at work, what it appends to is\n"
+         "looked at as far as it is whole.",
+     .flags = {&verify_flag_format},
+     .examples = {"ottla log verify ottla-data", "ottla log verify ottla-data/orders-0",
+                  "ottla log verify --format json ottla-data/orders-0/00000000000000000000.log"},
+     .argument_min = 1,
+     .argument_max = INT_MAX,
+     .run = verify_run},
     {.name = "raw",
      .arguments = "[API VERSION]",
      .summary = "send one request as JSON and show the answer as JSON",
