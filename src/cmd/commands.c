@@ -5,6 +5,7 @@
 #include "cmd/explain.h"
 #include "cmd/raw.h"
 #include "cmd/records.h"
+#include "cmd/reindex.h"
 #include "cmd/start.h"
 #include "cmd/topic.h"
 #include "cmd/verify.h"
@@ -149,6 +150,19 @@ const struct command commands[] = {
      .argument_min = 1,
      .argument_max = INT_MAX,
      .run = verify_run},
+    {.name = "log index",
+     .arguments = "SEGMENT|FOLDER...",
+     .summary = "make the indexes of segments again",
+     .details =
+         "The .index, .timeindex and .txnindex of the segments (.log), or of all segments of a\n"
+         "partition's folder, as a node would have written them; only files that would be other\n"
+         "are replaced. The node must be stopped. --check ends with 1 where one would be other.",
+     .flags = {&reindex_flag_check, &reindex_flag_interval},
+     .examples = {"ottla log index ottla-data/orders-0",
+                  "ottla log index --check ottla-data/orders-0/00000000000000000000.log"},
+     .argument_min = 1,
+     .argument_max = INT_MAX,
+     .run = reindex_run},
     {.name = "raw",
      .arguments = "[API VERSION]",
      .summary = "send one request as JSON and show the answer as JSON",

@@ -57,7 +57,7 @@ class Case(unittest.TestCase):
 class Help(Case):
     COMMANDS = ["start", "topic create", "topic list", "topic describe", "topic alter",
                 "topic add-partitions", "topic delete", "produce", "consume",
-                "config explain", "log dump", "log verify", "raw", "version"]
+                "config explain", "log dump", "log verify", "log index", "raw", "version"]
 
     def test_every_command_has_help_with_examples(self):
         overview = self.ok(run("--help")).out.decode()

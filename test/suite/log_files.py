@@ -153,12 +153,46 @@ def planted(data):
         expect("a producer snapshot that is not so", copy, snapshot, "position 2:", "the checksum does not match")
 
 
+def index(data):
+    """What is made again is what was there, byte for byte; what is right stays untouched."""
+    interval = ("--interval", "0")
+    with Copy(data) as copy:
+        kinds = ("*.index", "*.timeindex", "*.txnindex")
+        before = {path: path.read_bytes() for kind in kinds for path in copy.folder.glob(kind)}
+        stamps = {path: path.stat().st_mtime_ns for path in before}
+        code, out, err = log("index", *interval, copy.folder)
+        check("indexes that are right stay", code == 0 and " 0 files were made again" in out and
+              stamps == {path: path.stat().st_mtime_ns for path in before}, out + err)
+        for path in before:
+            path.unlink()
+        code, out, err = log("index", "--check", *interval, copy.folder)
+        check("--check says what is missing", code == 1 and f"{len(before)} files would be other" in out and
+              not any(path.exists() for path in before), out + err)
+        code, out, err = log("index", *interval, copy.folder)
+        check("indexes are made as they were", code == 0 and
+              {path: path.read_bytes() for path in before} == before, out + err)
+        check("and are right", log("verify", copy.data)[0] == 0)
+        one = copy.folder / LOG.format(copy.bases[1])
+        for path in before:
+            path.write_bytes(b"\x01" * 24)
+        log("index", *interval, one)
+        changed = {path.stem for path in before if path.read_bytes() != b"\x01" * 24}
+        check("of one segment alone", changed == {one.stem})
+        one.write_bytes(one.read_bytes()[:-3])
+        code, _, err = log("index", *interval, copy.folder)
+        check("a segment that is cut keeps its indexes", code == 1 and f"{one}: position" in err, err)
+        check("wrong arguments of log index", log("index", copy.folder / "none.log")[0] == 2 and
+              log("index", TOP / "docs")[0] == 2 and log("index", "--interval", "x", copy.folder)[0] == 2)
+
+
 def main():
     node = Node()
     try:
         fill(node)
         code, out, err = log("verify", node.data)
         check("nothing is wrong while a node is at work", code == 0 and "A node has" in err, out + err)
+        code, _, err = log("index", node.data / "f-0")
+        check("no index is made while a node is at work", code == 1 and "stop it first" in err, err)
         node.kill()
         code, out, err = log("verify", node.data)
         check("nor after kill -9", code == 0 and err == "", out + err)
@@ -173,6 +207,7 @@ def main():
         check("wrong arguments end with 2", log("verify", node.data / "none")[0] == 2 and
               log("verify", TOP / "README.md")[0] == 2 and log("verify", TOP / "docs")[0] == 2)
         planted(node.data)
+        index(node.data)
     finally:
         node.remove()
     print(f"{len(passed)} passed, {len(failed)} failed")
