@@ -3,6 +3,7 @@ compared of an answer. Codecs other than none and gzip need Debian's modules for
 """
 
 import base64
+import ctypes
 import gzip
 import importlib
 import struct
@@ -24,7 +25,16 @@ def crc32c_table():
 TABLE = crc32c_table()
 
 
+try:
+    ISAL = ctypes.CDLL("libisal.so.2").crc32_iscsi
+    ISAL.argtypes, ISAL.restype = (ctypes.c_char_p, ctypes.c_int, ctypes.c_uint), ctypes.c_uint
+except OSError:
+    ISAL = None
+
+
 def crc32c(data):
+    if ISAL is not None:
+        return ISAL(data, len(data), 0xFFFFFFFF) ^ 0xFFFFFFFF
     crc = 0xFFFFFFFF
     for byte in data:
         crc = TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)

@@ -23,12 +23,13 @@ def free_port():
 
 
 class Node:
-    """One node; its folder lives as long as the object. around: words before the binary's."""
+    """One node; its folder lives as long as the object. around: words before the binary's; data: where its
+    log directory is, when not in that folder."""
 
-    def __init__(self, *settings, around=()):
+    def __init__(self, *settings, around=(), data=None):
         self.around = around
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ottla-test-"))
-        self.data = self.folder / "data"
+        self.data = data or self.folder / "data"
         self.port = free_port()
         self.metrics_port = free_port()
         self.settings = settings
@@ -40,6 +41,11 @@ class Node:
         return f"127.0.0.1:{self.port}"
 
     def start(self):
+        self.launch()
+        self.wait_until_it_serves()
+
+    def launch(self):
+        """Starts without waiting for anything."""
         words = [*self.around, OTTLA, "start", "--set", f"log.dirs={self.data}",
                  "--set", f"listeners=PLAINTEXT://{self.address}",
                  "--set", f"ottla.metrics.listener=127.0.0.1:{self.metrics_port}"]
@@ -47,7 +53,6 @@ class Node:
             words += ["--set", setting]
         with open(self.folder / "node.log", "ab") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=log)
-        self.wait_until_it_serves()
 
     def serves(self):
         """ApiVersions, version 0, is answered."""

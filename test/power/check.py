@@ -1,0 +1,102 @@
+"""What must be true of a node that came back after a cut. Each function tells what is not, a line a fault."""
+
+import dataclasses
+
+import load
+from frames import Link
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """How the node and the topic are set, and what that promises."""
+    name: str
+    settings: tuple = ()
+    configs: dict = dataclasses.field(default_factory=dict)
+    flushed: bool = False  # nothing acknowledged is lost; else the log is a prefix of what was appended
+    trimmed: bool = False  # the beginning may go, by retention
+
+
+def places_known(producers):
+    """Bytes to (producer, place in its order)."""
+    return {each.key: (producer, number) for producer in producers
+            for number, each in enumerate(producer.sent)}
+
+
+def contents(place, start, found, producers, shape):
+    """Faults of what a partition holds by itself; and [producer] of {place in its order: offset}."""
+    faults = []
+    known = places_known(producers)
+    held = {producer: {} for producer in producers}
+    wanted = found[0][0] if found and shape.trimmed else 0
+    if start > 0 and not shape.trimmed:
+        faults.append(f"{place} starts at {start}")
+    for base, last, data in found:
+        if base != wanted:
+            faults.append(f"{place}: offset {base} stands where {wanted} should")
+        wanted = last + 1
+        producer, number = known.get(data[load.FROM_MAGIC:], (None, None))
+        if producer is None:
+            faults.append(f"{place}: at {base} stands what nobody sent, or what was cut before")
+        elif number in held[producer]:
+            faults.append(f"{place}: {producer.name}'s {number} stands at {held[producer][number]} and {base}")
+        else:
+            held[producer][number] = base
+    return faults, held
+
+
+def producer_faults(producer, held, start, shape):
+    """Of one producer's batches: order, no gaps, and what was promised."""
+    where = f"{producer.name} of {producer.place}"
+    numbers = list(held)
+    faults = [f"{where} is out of order"] * (numbers != sorted(numbers))
+    first = min(numbers, default=0)
+    if numbers and (set(numbers) != set(range(first, max(numbers) + 1)) or
+                    (first > 0 and not shape.trimmed)):
+        faults.append(f"{where} has gaps")
+    for number, each in enumerate(producer.sent):
+        if each.offset is None or (shape.trimmed and each.offset < start):
+            continue
+        if number in held and held[number] != each.offset:
+            faults.append(f"{where}: {number} stands at {held[number]}, not {each.offset}")
+        if number not in held and (shape.flushed or number < producer.kept):
+            faults.append(f"{where}: {number} is lost, of offset {each.offset}")
+    return faults
+
+
+def partition_faults(link, place, producers, reader, shape):
+    start, found = load.read_all(link, place)
+    faults, held = contents(place, start, found, producers, shape)
+    end = found[-1][1] + 1 if found else start
+    for producer in producers:
+        faults += producer_faults(producer, held[producer], start, shape)
+        for number, offset in held[producer].items():
+            producer.sent[number].offset = offset
+        below = [number for number, each in enumerate(producer.sent)
+                 if each.offset is not None and each.offset < start]
+        producer.keep(max([*held[producer], *below], default=-1) + 1)
+    if reader is not None:
+        if shape.flushed and reader.seen > end:
+            faults.append(f"{place} ends at {end}, but {reader.seen - 1} was read")
+        reader.at = reader.seen = end
+    return faults, end
+
+
+def probe_faults(link, producer, end):
+    """It is taken, and stands behind what there was."""
+    each = producer.next()
+    producer.send(link, each)
+    answer = link.answer()
+    if answer is None or not producer.take(answer, each):
+        return [f"{producer.place} takes nothing: {producer.refused[-1:]}"]
+    return [] if each.offset == end else [f"{producer.place} goes on at {each.offset}, not {end}"]
+
+
+def faults_of(node, shape, places, producers, probes, readers):
+    """Of everything the topic holds, after a start. probes: a producer for each partition."""
+    faults = []
+    with Link(node.port) as link:
+        for place in places:
+            of_place = [each for each in (*producers, probes[place]) if each.place == place]
+            more, end = partition_faults(link, place, of_place, readers.get(place), shape)
+            faults += more + probe_faults(link, probes[place], end)
+    return faults
