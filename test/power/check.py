@@ -50,15 +50,17 @@ def producer_faults(producer, held, start, shape):
     numbers = list(held)
     faults = [f"{where} is out of order"] * (numbers != sorted(numbers))
     first = min(numbers, default=0)
-    if numbers and (set(numbers) != set(range(first, max(numbers) + 1)) or
-                    (first > 0 and not shape.trimmed)):
+    begin = first if shape.trimmed else 0
+    if any(number not in held and not producer.sent[number].refused
+           for number in range(begin, max(numbers, default=-1) + 1)):
         faults.append(f"{where} has gaps")
     for number, each in enumerate(producer.sent):
         if each.offset is None or (shape.trimmed and each.offset < start):
             continue
         if number in held and held[number] != each.offset:
             faults.append(f"{where}: {number} stands at {held[number]}, not {each.offset}")
-        if number not in held and (shape.flushed or number < producer.kept):
+        promised = shape.flushed and each.acknowledged
+        if number not in held and (promised or number < producer.kept):
             faults.append(f"{where}: {number} is lost, of offset {each.offset}")
     return faults
 
@@ -75,9 +77,10 @@ def partition_faults(link, place, producers, reader, shape):
                  if each.offset is not None and each.offset < start]
         producer.keep(max([*held[producer], *below], default=-1) + 1)
     if reader is not None:
-        if shape.flushed and reader.seen > end:
-            faults.append(f"{place} ends at {end}, but {reader.seen - 1} was read")
-        reader.at = reader.seen = end
+        seen = max((each[1] for each in reader.seen), default=0)
+        if shape.flushed and seen > end:
+            faults.append(f"{place} ends at {end}, but {seen - 1} was read")
+        reader.at, reader.seen = end, []
     return faults, end
 
 

@@ -64,6 +64,8 @@ class Sent:
         self.sequence = sequence
         self.offset = None  # where it was found, or acknowledged
         self.acknowledged = False
+        self.when = None      # it was acknowledged
+        self.refused = False  # with an error: it may be there or not
 
 
 class Producer(Worker):
@@ -129,7 +131,15 @@ class Producer(Worker):
             self.wrong.append(f"{self.name} {self.place} got {offset} for what stands at {each.offset}")
         each.offset = offset
         each.acknowledged = True
+        each.when = time.monotonic()
         return True
+
+    def forget_after(self, moment):
+        """Who has no power answers nothing: what was acknowledged later was so by an accident of the test."""
+        late = [each for each in self.sent if each.acknowledged and each.when > moment]
+        for each in late:
+            each.acknowledged = False
+        return len(late)
 
     def keep(self, found):
         """After a check: so many of those that were sent are there."""
@@ -137,7 +147,7 @@ class Producer(Worker):
         lost = self.sent[found:]
         self.sent = self.sent[:found]
         for each in lost:
-            each.offset, each.acknowledged = None, False
+            each.offset, each.acknowledged, each.when = None, False, None
         self.again = lost + self.again if self.identity is not None else []
         self.repeat = self.sent[-1] if self.sent and self.identity is not None else None
 
@@ -150,12 +160,15 @@ class Topics(Worker):
         self.chance = chance
         self.number = 0
         self.there, self.gone, self.unsure = set(), set(), set()
+        self.answered = {}  # name: when
         self.producer_ids = []
+        self.new_ids = []  # (moment, id)
 
     def work(self, link):
         while self.going:
             self.create(link)
-            self.producer_ids.append(init_producer_id(link))
+            identity = init_producer_id(link)
+            self.new_ids.append((time.monotonic(), identity))
             if self.there and self.chance.random() < 0.4:
                 self.delete(link, self.chance.choice(sorted(self.there)))
             time.sleep(self.chance.uniform(0, 0.03))
@@ -165,16 +178,26 @@ class Topics(Worker):
         self.number += 1
         self.unsure.add(name)
         if create_topic(link, name, self.chance.randrange(1, 4), {}) == 0:
+            self.answered[name] = time.monotonic()
             self.unsure.discard(name)
             self.there.add(name)
 
     def delete(self, link, name):
         self.there.discard(name)
         self.unsure.add(name)
-        if error_of(link, DELETE_TOPICS, 1, struct.pack(">i", 1) + frames.text(name) +
-                    struct.pack(">i", 10000), 4 + 4 + 4 + 2 + len(name)) == 0:
+        if delete_topic(link, name) == 0:
+            self.answered[name] = time.monotonic()
             self.unsure.discard(name)
             self.gone.add(name)
+
+    def forget_after(self, moment):
+        late = {name for name, when in self.answered.items() if when > moment}
+        self.there -= late
+        self.gone -= late
+        self.unsure |= late
+        self.producer_ids += [identity for when, identity in self.new_ids if when <= moment]
+        self.answered.clear()
+        self.new_ids.clear()
 
     def faults(self, listed):
         """listed: the topics that are there after a restart."""
@@ -195,7 +218,7 @@ class Reader(Worker):
         super().__init__()
         self.place = place
         self.at = 0
-        self.seen = 0  # end of what it read
+        self.seen = []  # (moment, end of what it had read)
 
     def work(self, link):
         while self.going:
@@ -206,7 +229,11 @@ class Reader(Worker):
             if error != 0:
                 return
             for _, last, _ in batches_of(records):
-                self.at = self.seen = last + 1
+                self.at = last + 1
+            self.seen.append((time.monotonic(), self.at))
+
+    def forget_after(self, moment):
+        self.seen = [each for each in self.seen if each[0] <= moment]
 
 
 class Kernel(Worker):
@@ -294,6 +321,11 @@ def create_topic(link, name, partitions, configs):
         body += frames.text(key) + frames.text(value)
     return error_of(link, CREATE_TOPICS, 2, body + struct.pack(">ib", 10000, 0),
                     4 + 4 + 4 + 2 + len(name))
+
+
+def delete_topic(link, name):
+    body = struct.pack(">i", 1) + frames.text(name) + struct.pack(">i", 10000)
+    return error_of(link, DELETE_TOPICS, 1, body, 4 + 4 + 4 + 2 + len(name))
 
 
 def init_producer_id(link):
