@@ -9,6 +9,7 @@
 #include "sim/sim_int.h"
 
 #include "base/always.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 
@@ -275,14 +276,40 @@ struct sim_disk *sim_disk_copy(const struct sim_node *node)
 
 void sim_disk_put(struct sim_node *node, const struct sim_disk *disk)
 {
+    sim_disk_give(node, sim_disk_clone(disk));
+}
+
+void sim_disk_give(struct sim_node *node, struct sim_disk *disk)
+{
     for (size_t i = 0; i < node->world->descriptor_count; i++) {
         const struct sim_descriptor *descriptor = node->world->descriptors[i];
         ALWAYS(descriptor == NULL || descriptor->node != node || descriptor->inode == NULL,
                "the disk of %s is exchanged while %s is open", node->name, descriptor->name);
     }
-    struct sim_disk *clone = sim_disk_clone(disk);
     sim_disk_free(node->disk);
-    node->disk = clone;
+    node->disk = disk;
+}
+
+static uint64_t hash_names(const struct sim_inode *directory, uint64_t hash)
+{
+    for (size_t i = 0; i < directory->names.count; i++) {
+        const struct sim_entry *entry = &directory->names.entries[i];
+        hash = slice_hash(slice_of_text(entry->name), hash);
+        hash = hash_u64(hash + entry->inode->number);
+    }
+    return hash;
+}
+
+uint64_t sim_disk_hash(const struct sim_disk *disk)
+{
+    uint64_t hash = 0;
+    LIST_EACH (&disk->inodes, link) {
+        const struct sim_inode *inode = CONTAINER_OF(link, struct sim_inode, link);
+        hash = hash_u64(hash + inode->number);
+        hash = inode->is_directory ? hash_names(inode, hash)
+                                   : slice_hash(slice_of(inode->live.data, inode->live.size), hash);
+    }
+    return hash;
 }
 
 void sim_disk_set_capacity(struct sim_node *node, int64_t bytes)

@@ -362,7 +362,6 @@ void sim_disk_rename(struct sim_disk *, const struct sim_rename *);
 void sim_rename_settle(struct sim_rename *, bool happens);
 void sim_disk_sync_names(struct sim_disk *, const struct sim_inode *directory);
 int64_t sim_disk_used(const struct sim_disk *);
-struct sim_disk *sim_disk_clone(const struct sim_disk *);
 
 /* path.c */
 /* Where a path leads: its directory and its last component; the inode when it exists. */

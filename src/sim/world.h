@@ -139,9 +139,14 @@ struct sim_disk;
 void sim_disk_set_capacity(struct sim_node *, int64_t bytes);
 /* A copy of the whole disk: what is there, what is durable, what is pending between them. */
 struct sim_disk *sim_disk_copy(const struct sim_node *);
+struct sim_disk *sim_disk_clone(const struct sim_disk *);
 void sim_disk_free(struct sim_disk *);
 /* The node, which must not run, has this disk now (a copy of it). */
 void sim_disk_put(struct sim_node *, const struct sim_disk *);
+/* The same with this disk itself, which is the node's from then on. */
+void sim_disk_give(struct sim_node *, struct sim_disk *);
+/* Of the names and bytes that are there now, whatever is durable of them. */
+uint64_t sim_disk_hash(const struct sim_disk *);
 /* Called before every call that changes the node's disk; it may copy the disk. NULL ends it. */
 typedef void (*sim_change_fn)(void *context, struct sim_node *);
 void sim_disk_watch(struct sim_node *, sim_change_fn, void *context);
