@@ -32,6 +32,7 @@ struct log_options {
     struct topic_config config;
     int64_t recovery_point;   /* flushed up to; 0: not known */
     int64_t log_start_offset; /* of the checkpoint; 0: not known */
+    bool offsets_by_name;     /* those two are not this topic's when its first segment is made */
     bool clean;               /* the node stopped cleanly before */
     int64_t wall_ms;
     int32_t producer_expiration_ms;

@@ -141,7 +141,7 @@ static const char *enter_folder(const struct log *log, int *ret_fd, bool *ret_mi
 }
 
 /* Finds the segments, adding a first one where there is none. NULL or the fault. */
-static const char *find_segments(struct log *log, const struct log_options *options,
+static const char *find_segments(struct log *log, struct log_options *options,
                                  struct log_recovery *report) NOT_ON(on_shard)
 {
     int entered = -1;
@@ -166,6 +166,11 @@ static const char *find_segments(struct log *log, const struct log_options *opti
             fault = "memory is out";
     bool fresh = folder.count == 0;
     free(folder.bases);
+    if (fresh && options->offsets_by_name) { /* they were a deleted topic's */
+        options->recovery_point = 0;
+        options->log_start_offset = 0;
+        log->recovery_point = 0;
+    }
     if (fault == NULL && fresh)
         fault = make_first(log, options->log_start_offset);
     /* The name of the first segment must last before another can: this syncs the folder. */
@@ -287,7 +292,8 @@ static int sync_unflushed(struct log *log) NOT_ON(on_shard)
 }
 
 /* What recovery found above the recovery point may be in memory only. Where acknowledging means
- * having synced it must not be served so: a record that is sent again is found to be there. */
+ * having synced it must not be served so: a record that is sent again is found to be there. The
+ * leader epochs come along: batches below the recovery point are not asked for theirs again. */
 static enum err settle_recovered(struct log *log, struct log_recovery *report) NOT_ON(on_shard)
 {
     log->recovery_point = MIN_OF(log->recovery_point, log->end_offset);
@@ -295,6 +301,8 @@ static enum err settle_recovered(struct log *log, struct log_recovery *report) N
     if (log->config.flush_messages == INT64_MAX)
         return ERR_NONE;
     int error = sync_unflushed(log);
+    if (error == 0)
+        error = log_epochs_store(log);
     if (error == 0)
         error = log_folder_sync(log);
     if (error < 0) {
@@ -306,9 +314,11 @@ static enum err settle_recovered(struct log *log, struct log_recovery *report) N
     return ERR_NONE;
 }
 
-enum err log_open(const struct log_options *options, struct log **ret_log,
+enum err log_open(const struct log_options *given, struct log **ret_log,
                   struct log_recovery *ret_recovery)
 {
+    struct log_options copy = *given;
+    struct log_options *options = &copy;
     struct log_recovery report = {0};
     struct log *log = log_new(options);
     enum err err = ERR_KAFKA_STORAGE_ERROR;

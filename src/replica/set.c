@@ -127,11 +127,6 @@ static void open_run(struct shard_job *job)
     if (opening->recovery.fault != NULL)
         return;
     fill_options(replica, opening->home.dir);
-    /* The checkpoints go by name: where there is no folder they are of a topic that was deleted. */
-    if (sys_exists(opening->options.dir_fd, opening->options.name) == 0) {
-        opening->options.recovery_point = 0;
-        opening->options.log_start_offset = 0;
-    }
     if (opening->home.promoted)
         opening->options.recovery_point = 0;
     opening->err = log_open(&opening->options, &opening->log, &opening->recovery);
@@ -231,6 +226,7 @@ static void begin_options(const struct replica *replica, struct log_options *opt
         .name = replica->name,
         .topic_id = replica->topic_id,
         .config = replica->config,
+        .offsets_by_name = true,
         .wall_ms = shard_wall_ms(set->shard),
         .producer_expiration_ms = replica->producer_expiration_ms,
         .producer_check_interval_ms = set->config->producer_id_expiration_check_interval_ms,

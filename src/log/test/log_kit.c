@@ -33,6 +33,8 @@ struct log_kit {
     struct batch_builder builder;
     struct shard_message message;
     void (*run)(struct log_kit *);
+    void (*call)(struct log *, void *context); /* log_kit_run's */
+    void *call_context;
     bool done; /* set on the shard, looked at by the test */
     struct one appends[LOG_KIT_MANY];
     int append_count;
@@ -160,6 +162,8 @@ enum err log_kit_open(struct log_kit *kit, struct log_kit_open how,
         .dir_fd = kit->dir_fd,
         .name = "t-0",
         .topic_id = {{1}},
+        .log_start_offset = how.log_start_offset,
+        .offsets_by_name = how.topic != 0,
         .config = kit->config,
         .recovery_point = how.recovery_point,
         .clean = how.clean,
@@ -167,6 +171,8 @@ enum err log_kit_open(struct log_kit *kit, struct log_kit_open how,
         .producer_expiration_ms = 86400000,
         .producer_check_interval_ms = 600000,
     };
+    if (how.topic != 0)
+        options.topic_id = (struct uuid){.bytes = {[15] = how.topic}};
     enum err err = log_open(&options, &kit->log, &recovery);
     if (ret_recovery != NULL)
         *ret_recovery = recovery;
@@ -211,6 +217,14 @@ void log_kit_drop(struct log_kit *kit)
     kit->log = NULL;
 }
 
+int log_kit_delete(struct log_kit *kit)
+{
+    on_the_shard(kit, detach);
+    int error = log_delete(kit->log, (struct uuid){.bytes = {2}});
+    kit->log = NULL;
+    return error;
+}
+
 /* ---- appending ---- */
 
 static void on_appended(struct log_append *append)
@@ -252,6 +266,18 @@ static void add_marker(struct log_kit *kit, const struct log_kit_batch *batch)
                                              .value = slice_of(value, sizeof value)});
 }
 
+/* A copy on its way. */
+static void prepare(struct log_append *append, struct slice bytes, int32_t leader_epoch)
+{
+    uint8_t *copy = malloc(bytes.size);
+    ALWAYS(copy != NULL && bytes.size > 0, "memory for the test");
+    memcpy(copy, bytes.data, bytes.size);
+    *append =
+        (struct log_append){.bytes = copy, .leader_epoch = leader_epoch, .on_done = on_appended};
+    ALWAYS(batch_parse(slice_of(copy, bytes.size), &append->header) == BATCH_OK, "a batch");
+    append->max_timestamp = append->header.max_timestamp;
+}
+
 static void make_batch(struct log_kit *kit, const struct log_kit_batch *batch,
                        struct log_append *ret_append)
 {
@@ -271,15 +297,7 @@ static void make_batch(struct log_kit *kit, const struct log_kit_batch *batch,
                                              .timestamp = batch->timestamp,
                                              .value = slice_of(value, (size_t)batch->value_size)});
     free(value);
-    struct slice bytes = batch_builder_finish(&kit->builder, NULL);
-    uint8_t *copy = malloc(bytes.size);
-    ALWAYS(copy != NULL && bytes.size > 0, "memory for the test");
-    memcpy(copy, bytes.data, bytes.size);
-    *ret_append = (struct log_append){.bytes = copy,
-                                      .max_timestamp = batch->timestamp,
-                                      .leader_epoch = batch->leader_epoch,
-                                      .on_done = on_appended};
-    ALWAYS(batch_parse(slice_of(copy, bytes.size), &ret_append->header) == BATCH_OK, "a batch");
+    prepare(ret_append, batch_builder_finish(&kit->builder, NULL), batch->leader_epoch);
 }
 
 static void take_results(const struct log_kit *kit, struct log_kit_appended *ret_appended)
@@ -295,6 +313,14 @@ static void take_results(const struct log_kit *kit, struct log_kit_appended *ret
     }
 }
 
+static void submit_all(struct log_kit *kit, int count, struct log_kit_appended *ret_appended)
+{
+    kit->append_count = count;
+    kit->appended = 0;
+    on_the_shard(kit, append_all);
+    take_results(kit, ret_appended);
+}
+
 void log_kit_append_all(struct log_kit *kit, const struct log_kit_batch *batches, int count,
                         struct log_kit_appended *ret_appended)
 {
@@ -303,10 +329,31 @@ void log_kit_append_all(struct log_kit *kit, const struct log_kit_batch *batches
         kit->appends[i].kit = kit;
         make_batch(kit, &batches[i], &kit->appends[i].append);
     }
-    kit->append_count = count;
-    kit->appended = 0;
-    on_the_shard(kit, append_all);
-    take_results(kit, ret_appended);
+    submit_all(kit, count, ret_appended);
+}
+
+void log_kit_append_bytes(struct log_kit *kit, const struct slice *batches, int count,
+                          int32_t leader_epoch, struct log_kit_appended *ret_appended)
+{
+    ALWAYS(count <= LOG_KIT_MANY, "so many at once");
+    for (int i = 0; i < count; i++) {
+        kit->appends[i].kit = kit;
+        prepare(&kit->appends[i].append, batches[i], leader_epoch);
+    }
+    submit_all(kit, count, ret_appended);
+}
+
+static void call_back(struct log_kit *kit)
+{
+    kit->call(kit->log, kit->call_context);
+    finish(kit);
+}
+
+void log_kit_run(struct log_kit *kit, void (*call)(struct log *, void *context), void *context)
+{
+    kit->call = call;
+    kit->call_context = context;
+    on_the_shard(kit, call_back);
 }
 
 struct log_kit_appended log_kit_append(struct log_kit *kit, const struct log_kit_batch *batch)

@@ -24,6 +24,8 @@ struct log *log_kit_log(const struct log_kit *);
 struct log_kit_open {
     bool clean;
     int64_t recovery_point;
+    int64_t log_start_offset;
+    uint8_t topic; /* last byte of the topic's id; 0: {1} */
 };
 enum err log_kit_open(struct log_kit *, struct log_kit_open, struct log_recovery *ret_recovery);
 /* As a clean stop does. */
@@ -59,6 +61,13 @@ void log_kit_pause(struct log_kit *);
 #define LOG_KIT_MANY 160
 void log_kit_append_all(struct log_kit *, const struct log_kit_batch *, int count,
                         struct log_kit_appended *ret_appended);
+/* The same with batches as they are, of which copies are stamped. */
+void log_kit_append_bytes(struct log_kit *, const struct slice *batches, int count,
+                          int32_t leader_epoch, struct log_kit_appended *ret_appended);
+/* Calls back on the shard. */
+void log_kit_run(struct log_kit *, void (*call)(struct log *, void *context), void *context);
+/* Deletes the log and its folder. 0 or -errno. */
+int log_kit_delete(struct log_kit *);
 /* One that is not done yet when the stop begins. */
 struct log_kit_appended log_kit_append_and_close(struct log_kit *, const struct log_kit_batch *);
 /* One with whose answer the stop begins. */

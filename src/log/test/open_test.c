@@ -215,6 +215,37 @@ static void damage_below_the_recovery_point_is_a_fault(void **state)
     log_kit_free(kit);
 }
 
+/* Where acknowledging means having synced, a start after a crash syncs what it finds, and then the
+ * leader epochs are on the disk too: the next start does not read those batches again. */
+static void epochs_are_stored_with_what_a_start_syncs(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    log_kit_config(kit)->segment_bytes = 300;
+    log_kit_config(kit)->flush_messages = 1;
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    for (int i = 0; i < 9; i++) {
+        struct log_kit_batch batch = {.producer_id = -1,
+                                      .count = 1,
+                                      .value_size = 50,
+                                      .timestamp = 1000,
+                                      .leader_epoch = i / 3};
+        assert_int_equal(log_kit_append(kit, &batch).err, ERR_NONE);
+    }
+    log_kit_drop(kit);
+    assert_int_equal(sys_unlink(log_kit_dir(kit), "t-0/leader-epoch-checkpoint"), 0);
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    int64_t point = log_recovery_point(log_kit_log(kit));
+    assert_int_equal(point, 9);
+    log_kit_drop(kit);
+    assert_int_equal(sys_exists(log_kit_dir(kit), "t-0/leader-epoch-checkpoint"), 1);
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.recovery_point = point}, NULL),
+                     ERR_NONE);
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(log_epoch_of(log_kit_log(kit), i), i / 3);
+    log_kit_free(kit);
+}
+
 static void a_hole_of_zeroes_ends_the_log(void **state)
 {
     (void)state;
@@ -502,6 +533,7 @@ int main(void)
         cmocka_unit_test(a_tail_torn_at_any_byte_is_cut),
         cmocka_unit_test(offsets_missing_between_segments_end_the_log),
         cmocka_unit_test(damage_below_the_recovery_point_is_a_fault),
+        cmocka_unit_test(epochs_are_stored_with_what_a_start_syncs),
         cmocka_unit_test(a_hole_of_zeroes_ends_the_log),
         cmocka_unit_test(an_old_format_is_named_and_never_cut),
         cmocka_unit_test(damage_after_a_clean_stop_is_a_fault),
