@@ -113,6 +113,7 @@ struct node_config {
     int64_t metadata_log_max_snapshot_interval_ms;
     int64_t metadata_max_retention_bytes;
     int64_t metadata_max_retention_ms;
+    int64_t internal_metadata_delete_delay_millis;
     int32_t metadata_max_idle_interval_ms;
     int32_t broker_heartbeat_interval_ms;
     int32_t broker_session_timeout_ms;

@@ -64,6 +64,7 @@ static const struct field fields[] = {
     FIELD(metadata_log_max_snapshot_interval_ms, "metadata.log.max.snapshot.interval.ms"),
     FIELD(metadata_max_retention_bytes, "metadata.max.retention.bytes"),
     FIELD(metadata_max_retention_ms, "metadata.max.retention.ms"),
+    FIELD(internal_metadata_delete_delay_millis, "internal.metadata.delete.delay.millis"),
     FIELD(metadata_max_idle_interval_ms, "metadata.max.idle.interval.ms"),
     FIELD(broker_heartbeat_interval_ms, "broker.heartbeat.interval.ms"),
     FIELD(broker_session_timeout_ms, "broker.session.timeout.ms"),

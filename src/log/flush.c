@@ -250,7 +250,7 @@ static void report_idle(struct log *log)
 {
     void (*on_idle)(void *) = log->on_idle;
     if (on_idle == NULL || !list_is_empty(&log->appends) || log->is_writing ||
-        log->write_job != NULL || log->is_writing_out)
+        log->write_job != NULL || log->is_writing_out || log->discard_jobs > 0)
         return;
     log->on_idle = NULL;
     on_idle(log->on_idle_context);

@@ -1,6 +1,6 @@
 /* What a log is made of, and the small facts about it. Opening is in open.c, appending in append.c,
  * flushing in flush.c, reading in read.c. */
-#include "log/log_int.h"
+#include "log/discard.h"
 
 #include "base/always.h"
 #include "sys/journal.h"
@@ -265,6 +265,7 @@ void log_detach(struct log *log)
     ALWAYS(list_is_empty(&log->appends) && log->write_job == NULL && !log->is_writing_out &&
                list_is_empty(&log->flushes) && log->flush_job == NULL,
            "%s is still at work", log->name);
+    log_discard_forget(log);
     shard_chore_cancel(&log->write); /* it would find nothing to write */
     for (int i = 0; i < log->segment_count; i++) {
         log->segments[i]->handle = log_handle_move(log->segments[i]->handle, NULL);

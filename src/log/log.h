@@ -129,12 +129,12 @@ void log_flush_submit(struct log *, struct log_flush *) ON(on_shard);
 
 /* ---- letting go of the beginning ---- */
 
-/* The log starts at the offset, which must be flushed. Segments wholly below it are no longer part
- * of it, but for the active one. At most bases_max go; their number is returned, their base offsets
- * tell whose files are to be removed. */
-int log_trim(struct log *, int64_t start_offset, int64_t *ret_bases, int bases_max) ON(on_shard);
-/* Removes the files of one segment of the folder; absent ones are fine. 0 or -errno. */
-MUST_USE int log_remove_segment(int dir_fd, const char *name, int64_t base_offset) NOT_ON(on_shard);
+/* The log starts at the offset, which must be flushed; one below its start changes nothing. What is
+ * in front of it is not read any more, but its files stay. */
+void log_raise_start(struct log *, int64_t start_offset) ON(on_shard);
+/* Segments wholly below the start, which is sure to last, are no longer part of the log, but for
+ * the active one: their files go (log/discard.h). Their number is returned. */
+int log_trim(struct log *) ON(on_shard);
 
 /* ---- reading ---- */
 

@@ -83,6 +83,9 @@ struct log {
 
     bool is_writing_out; /* a worker tells the disk early: write_out.c */
 
+    struct list discards; /* files that are being let go of: discard.c */
+    int discard_jobs;     /* of them, those that a worker is at */
+
     struct list flushes;             /* wait for the next fdatasync */
     struct log_flush_job *flush_job; /* the one under way, or NULL */
     bool upkeep_rests;               /* there was no room for it: not by itself again */

@@ -204,6 +204,7 @@ static struct log *log_new(const struct log_options *options)
     log->inline_max = LOG_WRITE_INLINE_MAX;
     list_init(&log->flushes);
     list_init(&log->sealed);
+    list_init(&log->discards);
     shard_chore_init(&log->write, log_write_chore);
     log_index_init(&log->index);
     log_epochs_init(&log->epochs);

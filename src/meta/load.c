@@ -156,6 +156,7 @@ static bool open_log(struct meta *meta, int64_t snapshot_offset, struct text *er
     topic_config_make(meta->config, &layers, &options.config);
     options.config.segment_bytes = segment_bytes(meta->config);
     options.config.segment_ms = meta->config->metadata_log_segment_ms;
+    options.config.file_delete_delay_ms = meta->config->internal_metadata_delete_delay_millis;
     if (log_open(&options, &meta->log, &report) != ERR_NONE) {
         text_printf(error, "the metadata log in %s/%s cannot be opened: %s", meta->dir->path,
                     META_FOLDER, report.fault);

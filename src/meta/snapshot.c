@@ -18,8 +18,6 @@
 #define SNAPSHOT_SIZE_MAX (1024U * 1024 * 1024)
 /* Records of one batch of a snapshot stay under it. */
 #define SNAPSHOT_BATCH_SIZE (1024 * 1024)
-/* Segments that go with one snapshot; more go with the next. */
-#define TRIM_MAX 64
 
 struct meta_snapshot_job {
     struct shard_job job;
@@ -27,9 +25,7 @@ struct meta_snapshot_job {
     struct chain file;
     struct meta_snapshot_id id;
     struct meta_snapshot_retention retention;
-    int64_t log_start;         /* the oldest snapshot that stays */
-    int64_t trimmed[TRIM_MAX]; /* segments of the log that are below it */
-    int trimmed_count;
+    int64_t log_start; /* the oldest snapshot that stays */
     int error;
 };
 
@@ -131,46 +127,6 @@ static void job_free(struct meta_snapshot_job *job)
     free(job);
 }
 
-/* ---- what is before the oldest snapshot ---- */
-
-static void trim_run(struct shard_job *shard_job)
-{
-    role_now_on_worker();
-    struct meta_snapshot_job *job = CONTAINER_OF(shard_job, struct meta_snapshot_job, job);
-    int dir_fd = job->meta->dir->fd;
-    job->error = 0;
-    for (int i = 0; i < job->trimmed_count && job->error == 0; i++)
-        job->error = log_remove_segment(dir_fd, META_FOLDER, job->trimmed[i]);
-}
-
-static void trim_done(struct shard *shard, struct shard_job *shard_job)
-{
-    role_now_on_shard();
-    (void)shard;
-    struct meta_snapshot_job *job = CONTAINER_OF(shard_job, struct meta_snapshot_job, job);
-    struct meta *meta = job->meta;
-    if (job->error < 0)
-        journal(JOURNAL_WARN, "metadata_segment_stays", "error=\"%s\" effect=\"%s\"",
-                strerror(-job->error), "files that are not needed take room");
-    job_free(job);
-    meta_stop_if_idle(meta);
-}
-
-/* True: on its way. */
-static bool trim_log(struct meta_snapshot_job *job)
-{
-    role_now_on_shard();
-    struct meta *meta = job->meta;
-    if (job->error < 0 || meta->failed)
-        return false;
-    job->trimmed_count = log_trim(meta->log, job->log_start, job->trimmed, TRIM_MAX);
-    if (job->trimmed_count == 0)
-        return false;
-    job->job = (struct shard_job){.run = trim_run, .on_done = trim_done};
-    shard_submit(meta->shard, &job->job);
-    return true;
-}
-
 static void snapshot_done(struct shard *shard, struct shard_job *shard_job)
 {
     role_now_on_shard();
@@ -185,8 +141,10 @@ static void snapshot_done(struct shard *shard, struct shard_job *shard_job)
         journal(JOURNAL_INFO, "metadata_snapshot", "offset=%lld bytes=%zu",
                 (long long)job->id.offset, job->file.size);
     }
-    if (trim_log(job))
-        return;
+    if (job->error == 0 && !meta->failed) {
+        log_raise_start(meta->log, job->log_start);
+        (void)log_trim(meta->log);
+    }
     job_free(job);
     meta_stop_if_idle(meta);
 }

@@ -70,7 +70,7 @@ const struct config_row tbl_configs_log[] = {
      .doc = "Time between two looks for segments to delete."},
     {BROKER("log.cleanup.policy", LIST, "delete"), ONE_OF("compact, delete"), CLUSTER_WIDE,
      ACCEPTED, .doc = "What happens to old segments: delete, compact, or both."},
-    {BROKER("log.segment.delete.delay.ms", LONG, "60000"), AT_LEAST(0), CLUSTER_WIDE, ACCEPTED,
+    {BROKER("log.segment.delete.delay.ms", LONG, "60000"), AT_LEAST(0), CLUSTER_WIDE, HONOURED,
      .doc = "Pause between taking a file out of a log and deleting it."},
     {BROKER("log.preallocate", BOOLEAN, "false"), CLUSTER_WIDE, ACCEPTED,
      .doc = "Files of new segments get their full size at once."},

@@ -85,7 +85,7 @@ const struct config_row tbl_configs_node[] = {
      .doc = "Size of metadata log and snapshots beyond which old ones are deleted."},
     {BROKER("metadata.max.retention.ms", LONG, "604800000"), HONOURED,
      .doc = "Age beyond which old metadata segments and snapshots are deleted."},
-    {BROKER("internal.metadata.delete.delay.millis", LONG, "60000"), ACCEPTED, INTERNAL,
+    {BROKER("internal.metadata.delete.delay.millis", LONG, "60000"), HONOURED, INTERNAL,
      .doc = "Pause between renaming and deleting a file of the metadata log."},
     {BROKER("internal.metadata.log.segment.bytes", INT, NULL), HONOURED, INTERNAL,
      .doc = "Segment size of the metadata log without its lower limit, for tests."},

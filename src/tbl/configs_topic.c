@@ -20,7 +20,7 @@ const struct config_row tbl_configs_topic[] = {
      .doc = "How long tombstones are kept in a compacted log."},
     {TOPIC("errors.deadletterqueue.group.enable", BOOLEAN, "false"), ACCEPTED,
      .doc = "The topic may take dead letters of share groups."},
-    {TOPIC("file.delete.delay.ms", LONG, "60000"), AT_LEAST(0), ACCEPTED,
+    {TOPIC("file.delete.delay.ms", LONG, "60000"), AT_LEAST(0), HONOURED,
      SYNONYMS("log.segment.delete.delay.ms"),
      .doc = "Pause between taking a file out of the log and deleting it."},
     {TOPIC("flush.messages", LONG, "9223372036854775807"), AT_LEAST(1), HONOURED,

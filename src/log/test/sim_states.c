@@ -397,6 +397,7 @@ static void begin(struct states *story, uint64_t seed)
         .index_interval_bytes = prng_chance(&story->prng, 1, 2) ? 200 : 4096,
         .flush_messages = prng_chance(&story->prng, 1, 2) ? 1 : INT64_MAX,
         .flush_ms = INT64_MAX,
+        .file_delete_delay_ms = prng_chance(&story->prng, 1, 2) ? 0 : 60000,
     };
     sim_node_use(story->node);
     make_kit(story);

@@ -26,8 +26,8 @@ struct log_kit_open states_start(struct states *story, uint8_t topic)
     struct log_dir dir;
     struct text error;
     text_init(&error, 1000);
-    HOLDS(story, log_dir_open(&dir, STATES_FOLDER, &error), "the directory opens: %.*s",
-          SLICE_ARG(text_slice(&error)));
+    HOLDS(story, log_dir_open(&dir, STATES_FOLDER, &error) == LOG_DIR_OPENED,
+          "the directory opens: %.*s", SLICE_ARG(text_slice(&error)));
     text_fini(&error);
     HOLDS(story, log_dir_begin(&dir) == 0, "the clean-stop marker goes");
     struct slice name = slice_of_text(STATES_LOG);

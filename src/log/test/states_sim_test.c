@@ -53,17 +53,17 @@ static void checkpoint(struct states *story)
 
 /* ---- letting go of the beginning ---- */
 
-struct trim {
-    int64_t to;
-    int64_t bases[64];
-    int count;
-};
+static void raise_start(struct log *log, void *context)
+{
+    role_now_on_shard();
+    log_raise_start(log, *(const int64_t *)context);
+}
 
 static void trim_log(struct log *log, void *context)
 {
     role_now_on_shard();
-    struct trim *trim = context;
-    trim->count = log_trim(log, trim->to, trim->bases, (int)COUNT_OF(trim->bases));
+    (void)context;
+    (void)log_trim(log);
 }
 
 static void trim(struct states *story)
@@ -73,13 +73,11 @@ static void trim(struct states *story)
     states_flush(story);
     const struct states_batch *batch =
         &story->batches[prng_below(&story->prng, (uint64_t)story->batch_count)];
-    struct trim trim = {.to = batch->header.base_offset};
-    story->promise.start_offset = MAX_OF(story->promise.start_offset, trim.to);
-    log_kit_run(story->kit, trim_log, &trim);
+    int64_t to = batch->header.base_offset;
+    story->promise.start_offset = MAX_OF(story->promise.start_offset, to);
+    log_kit_run(story->kit, raise_start, &to);
     states_checkpoint(story, offsets_now(story));
-    for (int i = 0; i < trim.count; i++)
-        HOLDS(story, log_remove_segment(log_kit_dir(story->kit), STATES_LOG, trim.bases[i]) == 0,
-              "a segment's files are removed");
+    log_kit_run(story->kit, trim_log, NULL);
 }
 
 /* ---- stopping and deleting ---- */

@@ -201,7 +201,8 @@ static void old_snapshots_go(void **state)
 static int count_log(void *context, const char *name, bool is_directory)
 {
     int *count = context;
-    *count += !is_directory && strstr(name, ".log") != NULL;
+    size_t size = strlen(name);
+    *count += !is_directory && size > 4 && strcmp(name + size - 4, ".log") == 0;
     return 0;
 }
 
