@@ -9,6 +9,8 @@
 #include "wire/messages.h"
 #include "wire/msg/alter_configs_request.h"
 #include "wire/msg/alter_configs_response.h"
+#include "wire/msg/alter_replica_log_dirs_request.h"
+#include "wire/msg/alter_replica_log_dirs_response.h"
 #include "wire/msg/api_versions_request.h"
 #include "wire/msg/api_versions_response.h"
 #include "wire/msg/create_partitions_request.h"

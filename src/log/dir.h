@@ -78,6 +78,10 @@ MUST_USE int log_dir_mark_clean(struct log_dir *, int64_t broker_epoch) NOT_ON(o
 /* Unlocks and frees. */
 void log_dir_close(struct log_dir *) NOT_ON(on_shard);
 
+/* "topic-0.<random>-<suffix>"; the topic is cut short where a file system takes no longer name. */
+#define LOG_FOLDER_NAME_SIZE 320
+void log_suffixed_name(const char *name, struct uuid random, const char *suffix,
+                       char ret_name[LOG_FOLDER_NAME_SIZE]);
 /* Renames a partition's folder to "<topic>-<partition>.<random>-stray", durably. 0 or -errno. */
 MUST_USE int log_set_folder_aside(int dir_fd, const char *name) NOT_ON(on_shard);
 /* Whether the folder is what a deletion left ("...-delete"). */

@@ -122,6 +122,7 @@ static struct log_segment *segment_new(struct log *log, int64_t base_offset)
         return NULL;
     *segment = (struct log_segment){
         .base_offset = base_offset,
+        .serial = ++log->serials,
         .max_timestamp = BATCH_NO_TIMESTAMP,
         .max_timestamp_offset = base_offset,
         .first_timestamp = BATCH_NO_TIMESTAMP,

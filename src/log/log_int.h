@@ -21,11 +21,12 @@
 #include "log/producer.h"
 #include "log/txn.h"
 
-#define LOG_STEM_SIZE 320
+#define LOG_STEM_SIZE LOG_FOLDER_NAME_SIZE
 #define LOG_RECENT_MAX 64
 
 struct log_segment {
     int64_t base_offset;
+    uint64_t serial;       /* of all segments that the log ever had; 0: not told */
     int64_t size;          /* bytes that are part of the log */
     int64_t written_out;   /* of them, the disk was told to write so many */
     int64_t max_timestamp; /* BATCH_NO_TIMESTAMP while empty */
@@ -57,6 +58,7 @@ struct log {
     struct log_segment **segments; /* L1 */
     int segment_count;
     int segment_capacity;
+    uint64_t serials;       /* given out */
     struct log_index index; /* the active segment's */
     struct log_epochs epochs;
     struct producers producers;
@@ -119,9 +121,6 @@ static inline int64_t log_segment_end(const struct log *log, int at)
     return at + 1 < log->segment_count ? log->segments[at + 1]->base_offset : log->end_offset;
 }
 
-/* "topic-0.<random>-<suffix>"; the topic is cut short where a file system takes no longer name. */
-void log_suffixed_name(const char *name, struct uuid random, const char *suffix,
-                       char ret_name[LOG_STEM_SIZE]);
 /* "topic-0/00000000000000000042", without suffix. */
 void log_stem(const struct log *, int64_t base_offset, char ret_stem[LOG_STEM_SIZE]);
 /* Adds an empty segment at the end, without touching files; NULL when memory is out. */
@@ -149,6 +148,8 @@ MUST_USE bool log_note_marker(struct log *, const struct producer_note *,
                               const struct producer_undo *);
 /* Writes producer snapshot "<offset>.snapshot" of now. 0 or -errno. */
 MUST_USE int log_snapshot_write(struct log *, int64_t offset) NOT_ON(on_shard);
+/* Syncs everything and writes what is beside the records, as a clean stop does. 0 or -errno. */
+MUST_USE int log_store(struct log *) NOT_ON(on_shard);
 MUST_USE int log_epochs_store(struct log *) NOT_ON(on_shard);
 /* restore.c: replaces a segment's transaction index; there is no file where nothing was aborted. 0
  * or -errno. */

@@ -381,7 +381,7 @@ int log_snapshot_write(struct log *log, int64_t offset)
     return error;
 }
 
-static int store_all(struct log *log) NOT_ON(on_shard)
+int log_store(struct log *log)
 {
     struct log_segment *active = log_active(log);
     char stem[LOG_STEM_SIZE];
@@ -421,7 +421,7 @@ int log_close(struct log *log, bool clean)
     ALWAYS(log->shard == NULL, "%s still belongs to a shard", log->name);
     int error = log_is_offline(log) ? -EIO : 0;
     if (clean && error == 0)
-        error = store_all(log);
+        error = log_store(log);
     log_free(log);
     return error;
 }

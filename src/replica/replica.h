@@ -37,6 +37,7 @@ struct replica {
     struct uuid topic_id;
     int32_t partition;
     enum replica_state state;
+    bool is_first;             /* it was opened as a new one, not after a move */
     bool doomed;               /* its topic is gone: deleted once nothing is under way */
     struct list doomed_link;   /* the set's; itself when it is not doomed */
     struct replica *successor; /* of the same name: opened once this one's folder is gone */
@@ -53,8 +54,10 @@ struct replica {
     int64_t unflushed_records;
     int operations; /* appends, reads and searches under way */
 
-    struct list assign_link; /* the set's assignments; itself where there is none */
-    struct uuid assign_id;   /* the directory that the controller is to know of */
+    struct replica_move *move; /* to another directory; or NULL */
+    int next_dir;              /* where to when that one has ended; -1 */
+    struct list assign_link;   /* the set's assignments; itself where there is none */
+    struct uuid assign_id;     /* the directory that the controller is to know of */
     void (*on_assigned)(struct replica *, enum err); /* or NULL */
 
     struct list waiting_open;       /* replica_waiter */

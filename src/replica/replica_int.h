@@ -16,6 +16,22 @@ struct replica_opening {
     int64_t started_ns;
 };
 
+/* An opening with what the shard knows; NULL: memory is out. */
+struct replica_opening *replica_opening_new(const struct replica *);
+/* The opening under way has ended: with a log, or without one. */
+void replica_opened(struct shard *, struct replica *) ON(on_shard);
+
+/* move.c */
+void replica_moves_init(struct replica_set *);
+void replica_moves_fini(struct replica_set *);
+void replica_moves_stop(struct replica_set *) ON(on_shard);
+/* It is open for the first time: a move that was remembered or cut short begins. */
+void replica_move_first(struct replica *) ON(on_shard);
+/* A move that waited for another begins. */
+void replica_move_resume(struct replica *) ON(on_shard);
+/* Nothing may be under way any more: it is let go of where that was waited for. */
+void replica_move_consider(struct replica *) ON(on_shard);
+
 /* home.c: what is known of where the partition is, before its job; on its shard. */
 void replica_home_init(struct replica_set *, const struct meta_image *,
                        const struct meta_partition *, struct replica_home *);

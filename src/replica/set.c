@@ -1,6 +1,7 @@
 /* Following the image. Only topics whose value changed are looked at, and of those only partitions
  * that changed. Opening, closing and deleting are jobs of workers; a replica is in the table until
  * the last of them is done. On its shard. */
+#include "replica/move.h"
 #include "replica/replica_int.h"
 
 #include "base/always.h"
@@ -72,12 +73,14 @@ void replica_set_init(struct replica_set *set)
     set->counts.image_end = -1;
     replica_assigner_init(set);
     replica_room_init(set);
+    replica_moves_init(set);
 }
 
 void replica_set_fini(struct replica_set *set)
 {
     ALWAYS(set->table.count == 0, "%zu replicas are still open", set->table.count);
     hash_table_fini(&set->table);
+    replica_moves_fini(set);
     log_files_fini(&set->files);
 }
 
@@ -147,6 +150,12 @@ static void report(const struct replica *replica, const struct replica_opening *
                 replica->name, (long long)found->cut_bytes, found->fault);
 }
 
+static void on_told(struct replica *replica, enum err err)
+{
+    journal(JOURNAL_DEBUG, "directory_told", "partition=%s directory=%s error=%s", replica->name,
+            replica->set->dirs[replica->dir_index].path, err_name(err));
+}
+
 /* Where the disks say something else than the controller knows, it is told. */
 static void consider_assigning(struct replica *replica, const struct replica_home *home)
 {
@@ -155,7 +164,7 @@ static void consider_assigning(struct replica *replica, const struct replica_hom
     struct uuid id = set->dirs[home->dir].identity.directory_id;
     bool told = uuid_equal(home->recorded_id, id);
     if (set->tells_dirs && !set->stopping && !replica->doomed && !told &&
-        !replica_assign(replica, id, NULL))
+        !replica_assign(replica, id, on_told))
         journal(JOURNAL_WARN, "directory_not_told", "partition=%s", replica->name);
 }
 
@@ -183,11 +192,31 @@ static void take_opened(struct replica *replica, struct replica_opening *opening
     consider_assigning(replica, &opening->home);
 }
 
+static void begin_moves(struct replica *replica)
+{
+    role_now_on_shard();
+    bool first = replica->is_first;
+    replica->is_first = false;
+    if (replica->log == NULL)
+        return;
+    if (first)
+        replica_move_first(replica);
+    else
+        replica_move_resume(replica);
+}
+
 static void open_done(struct shard *shard, struct shard_job *job)
 {
     role_now_on_shard();
-    (void)shard;
     struct replica *replica = CONTAINER_OF(job, struct replica, job);
+    if (replica->opening->err == ERR_NONE)
+        replica->is_first = true;
+    replica_opened(shard, replica);
+}
+
+void replica_opened(struct shard *shard, struct replica *replica)
+{
+    (void)shard;
     struct replica_set *set = replica->set;
     struct replica_opening *opening = replica->opening;
     replica->opening = NULL;
@@ -201,6 +230,7 @@ static void open_done(struct shard *shard, struct shard_job *job)
     free(opening);
     set->changes++;
     replica_wake_all(replica);
+    begin_moves(replica);
     replica_close_if_idle(replica);
     settle(set);
 }
@@ -233,6 +263,14 @@ static void begin_options(const struct replica *replica, struct log_options *opt
     };
 }
 
+struct replica_opening *replica_opening_new(const struct replica *replica)
+{
+    struct replica_opening *opening = calloc(1, sizeof *opening);
+    if (opening != NULL)
+        begin_options(replica, &opening->options);
+    return opening;
+}
+
 static struct replica *replica_new(struct replica_set *set, const struct meta_topic *topic,
                                    const struct meta_partition *partition)
 {
@@ -253,6 +291,7 @@ static struct replica *replica_new(struct replica_set *set, const struct meta_to
     replica->name = copy;
     replica->opening = opening;
     replica->dir_index = -1;
+    replica->next_dir = -1;
     list_init(&replica->doomed_link);
     list_init(&replica->assign_link);
     replica_init_waiting(replica);
@@ -519,6 +558,7 @@ static void note_unopened(struct replica *replica)
 void replica_close_if_idle(struct replica *replica)
 {
     struct replica_set *set = replica->set;
+    replica_move_consider(replica);
     bool wanted = replica->doomed || set->stopping;
     if (!wanted || replica->operations > 0 || replica->state == REPLICA_OPENING ||
         replica->state == REPLICA_CLOSING)
@@ -565,6 +605,7 @@ void replica_set_stop(struct replica_set *set)
     set->stopping = true;
     replica_assigner_stop(set);
     replica_room_stop(set);
+    replica_moves_stop(set);
     struct hash_node *node = hash_table_next(&set->table, NULL);
     while (node != NULL) {
         struct replica *replica = CONTAINER_OF(node, struct replica, node);
@@ -637,5 +678,7 @@ void replica_set_places(const struct replica_set *set,
                 MAX_OF(replica->high_watermark - log_end_offset(replica->log), (int64_t)0),
         };
         on_row(context, &row);
+        if (replica_move_place(replica, &row))
+            on_row(context, &row);
     }
 }

@@ -60,6 +60,10 @@ struct replica_set {
     bool tells_dirs;      /* the cluster's level knows of directories */
     struct replica_assigner assigner;
     struct replica_counts counts;
+    struct list moves;  /* replica_move: the first is copied */
+    struct list wishes; /* replica_wish */
+    int wish_count;
+    struct shard_chore move_chore;
     struct replica_room rooms[NODE_LOG_DIRS_MAX + 1];
     struct shard_timer room_timer;
     struct stats *stats;

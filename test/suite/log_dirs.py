@@ -117,7 +117,7 @@ def placement():
 
 def moved_by_hand():
     """A folder that somebody moved while the node was down is found and told to the controller."""
-    node = Dirs(2)
+    node = Dirs(2, "ottla.log.level=debug")
     try:
         run("topic", "create", "t", "-p", "2", "-b", node.address)
         check("records are written", produce(node, "t", ["a"], 0) and produce(node, "t", ["b"], 1))
@@ -127,6 +127,7 @@ def moved_by_hand():
         shutil.move(node.path(home) / "t-0", node.path(away) / "t-0")
         node.start()
         check("a folder that was moved by hand is found", consume(node, "t", 0) == ["a"])
+        check("the controller is told", wait_for(lambda: "directory_told" in node.log()))
         check("nothing is made in its old place", node.folders(home) == ["t-1"] or
               "t-0" not in node.folders(home))
         shutil.copytree(node.path(away) / "t-0", node.path(home) / "t-0")
@@ -280,6 +281,90 @@ def describe():
         node.remove()
 
 
+def move(node, topic, partition, path):
+    answer = raw(node, "AlterReplicaLogDirs", 2, {"dirs": [
+        {"path": str(path), "topics": [{"name": topic, "partitions": [partition]}]}]})
+    return answer["results"][0]["partitions"][0]["errorCode"]
+
+
+def is_in(node, number, name):
+    return (node.path(number) / name).is_dir()
+
+
+def moves(shards):
+    node = Dirs(2, f"ottla.shards={shards}", "log.segment.bytes=1048576")
+    try:
+        run("topic", "create", "t", "-p", "2", "-b", node.address)
+        lines = [f"{i}-" + "x" * 1000 for i in range(20000)]
+        check("records to be moved", produce(node, "t", lines, 0))
+        home = 1 if is_in(node, 1, "t-0") else 2
+        away = 3 - home
+        check("no such directory", move(node, "t", 0, "/no/such") == 57)
+        check("no such partition", move(node, "t", 9, node.path(1)) == 9)
+        check("where it is already", move(node, "t", 0, node.path(home)) == 0)
+        check("a move begins", move(node, "t", 0, node.path(away)) == 0)
+        produce(node, "t", ["meanwhile"], 0)
+        check("and ends", wait_for(lambda: "partition_moved" in node.log()))
+        check("the partition is in the other directory, and whole",
+              is_in(node, away, "t-0") and not is_in(node, home, "t-0") and
+              consume(node, "t", 0) == [*lines, "meanwhile"])
+        check("it is written to there", produce(node, "t", ["after"], 0) and
+              consume(node, "t", 0)[-1] == "after")
+        check("nothing is left of it", wait_for(lambda: not any(
+            name.startswith("t-0.") for name in node.folders(1) + node.folders(2))))
+        node.kill()
+        node.start()
+        check("nor is anything lost by a kill after it",
+              consume(node, "t", 0) == [*lines, "meanwhile", "after"])
+        for _ in range(5):
+            move(node, "t", 0, node.path(1))
+            move(node, "t", 0, node.path(2))
+        check("of many moves the last one counts", wait_for(
+            lambda: is_in(node, 2, "t-0") and not is_in(node, 1, "t-0") and not any(
+                p["isFutureKey"] for d in described(node).values() for t in d["topics"]
+                for p in t["partitions"])), str(node.folders(1) + node.folders(2)))
+        check("and nothing is lost by them", consume(node, "t", 0) == [*lines, "meanwhile", "after"])
+        check("a partition that is yet to come", move(node, "late", 0, node.path(1)) == 9 and
+              move(node, "later", 0, node.path(2)) == 9)
+        run("topic", "create", "late", "later", "-b", node.address)
+        check("goes where it was told to", produce(node, "late", ["x"], 0) and
+              wait_for(lambda: is_in(node, 1, "late-0") and is_in(node, 2, "later-0")) and
+              consume(node, "late", 0) == ["x"])
+        check("a clean stop after moves", node.stop() == 0)
+        node.start()
+        check("after which all is there", consume(node, "t", 0) == [*lines, "meanwhile", "after"])
+    finally:
+        node.remove()
+
+
+def moves_cut_short():
+    """Killed at many moments of a move: whatever is left, nothing is lost."""
+    node = Dirs(2, "log.segment.bytes=1048576")
+    try:
+        run("topic", "create", "t", "-b", node.address)
+        lines = [f"{i}-" + "x" * 2000 for i in range(10000)]
+        produce(node, "t", lines, 0)
+        whole = True
+        for moment in range(8):
+            target = node.path(1 if is_in(node, 2, "t-0") else 2)
+            move(node, "t", 0, target)
+            extra = f"extra {moment}"
+            if produce(node, "t", [extra], 0):
+                lines.append(extra)
+            time.sleep(0.01 * moment)
+            node.kill()
+            node.start()
+            whole = whole and consume(node, "t", 0) == lines
+        check("a move that is cut short loses nothing", whole)
+        check("and is carried on by the start", wait_for(lambda: not any(
+            name.endswith("-future") for name in node.folders(1) + node.folders(2))))
+        check("with one folder in the end", wait_for(
+            lambda: sorted(node.folders(1) + node.folders(2)) == ["t-0"]),
+              str(node.folders(1) + node.folders(2)))
+    finally:
+        node.remove()
+
+
 def full_disk():
     node = Dirs(2)
     disk = node.path(2)
@@ -337,6 +422,9 @@ def main():
     missing()
     metadata_dir()
     describe()
+    moves(1)
+    moves(3)
+    moves_cut_short()
     full_disk()
     print(f"{len(passed)} passed, {len(failed)} failed")
     return 1 if failed else 0
