@@ -66,6 +66,7 @@ static void on_row(void *context, const struct replica_place_row *row)
 
 static void run_part(struct api_shard *there, struct api_part *part)
 {
+    role_now_on_shard();
     struct listing *listing = CONTAINER_OF(part, struct listing, part);
     size_t most = 2 * there->replicas->table.count; /* a partition and where it is moved to */
     listing->rows = ARENA_ARRAY(&listing->arena, struct replica_place_row, most + 1);

@@ -3,6 +3,7 @@
 #include "cmd/command.h"
 #include "cmd/dump.h"
 #include "cmd/explain.h"
+#include "cmd/logdirs.h"
 #include "cmd/raw.h"
 #include "cmd/records.h"
 #include "cmd/reindex.h"
@@ -121,6 +122,17 @@ const struct command commands[] = {
                   "ottla config explain --format awk | cut -f1,4"},
      .argument_max = INT_MAX,
      .run = explain_run},
+    {.name = "logdirs",
+     .arguments = "",
+     .summary = "show a broker's log directories, or move partitions between them",
+     .details =
+         "A move goes on in the broker while its partition is served; -p shows partitions that\n"
+         "are arriving in a directory, and how many offsets they are behind.",
+     .flags = {&logdirs_flag_partitions, &logdirs_flag_move, &logdirs_flag_to, &flag_brokers,
+               &flag_timeout, &flag_format},
+     .examples = {"ottla logdirs", "ottla logdirs -p --format json",
+                  "ottla logdirs --move orders:0 --to /data/disk2"},
+     .run = logdirs_run},
     {.name = "log dump",
      .arguments = "FILE...",
      .summary = "show what files of a data directory hold",

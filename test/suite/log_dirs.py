@@ -295,7 +295,7 @@ def moves(shards):
     node = Dirs(2, f"ottla.shards={shards}", "log.segment.bytes=1048576")
     try:
         run("topic", "create", "t", "-p", "2", "-b", node.address)
-        lines = [f"{i}-" + "x" * 1000 for i in range(20000)]
+        lines = [f"{i}-" + "x" * 1000 for i in range(8000)]
         check("records to be moved", produce(node, "t", lines, 0))
         home = 1 if is_in(node, 1, "t-0") else 2
         away = 3 - home
@@ -345,7 +345,7 @@ def moves_cut_short():
         lines = [f"{i}-" + "x" * 2000 for i in range(10000)]
         produce(node, "t", lines, 0)
         whole = True
-        for moment in range(8):
+        for moment in range(6):
             target = node.path(1 if is_in(node, 2, "t-0") else 2)
             move(node, "t", 0, target)
             extra = f"extra {moment}"
@@ -365,8 +365,35 @@ def moves_cut_short():
         node.remove()
 
 
-def full_disk():
+def command():
     node = Dirs(2)
+    try:
+        run("topic", "create", "t", "-p", "2", "-b", node.address)
+        produce(node, "t", ["a"], 0)
+        rows = run("logdirs", "--format", "awk", "-b", node.address).decode().splitlines()
+        check("logdirs lists the directories", [row.split("\t")[:2] for row in rows] ==
+              [[str(node.path(i)), "online"] for i in (1, 2)], str(rows))
+        told = json.loads(run("logdirs", "-p", "--format", "json", "-b", node.address))
+        check("and the partitions in them", sorted((p["topic"], p["partition"])
+              for p in told["partitions"]) == [("t", 0), ("t", 1)], str(told))
+        to = 2 if is_in(node, 1, "t-0") else 1
+        run("logdirs", "--move", "t:0", "--to", str(node.path(to)), "-b", node.address)
+        check("and moves them", wait_for(lambda: is_in(node, to, "t-0")))
+        for words, code, text in ((["--move", "t:0"], 2, "go together"),
+                                  (["--move", "t", "--to", "/x"], 2, "TOPIC:PARTITION"),
+                                  (["--move", "t:0", "--to", "/x"], 1, "LOG_DIR_NOT_FOUND"),
+                                  (["--move", "n:0", "--to", str(node.path(1))], 1,
+                                   "REPLICA_NOT_AVAILABLE")):
+            done = subprocess.run([CLIENT, "logdirs", *words, "-b", node.address],
+                                  capture_output=True, check=False)
+            check(f"logdirs {' '.join(words[:2])} says {text}", done.returncode == code and
+                  text in done.stderr.decode(), done.stderr.decode())
+    finally:
+        node.remove()
+
+
+def full_disk():
+    node = Dirs(2, "ottla.disk.reserve.bytes=5000000")
     disk = node.path(2)
     try:
         node.stop()
@@ -384,7 +411,7 @@ def full_disk():
         small = int(node.folders(2)[0][-1])
         lines = "".join("x" * 900000 + "\n" for _ in range(100))
         done = subprocess.run([CLIENT, "produce", "t", "-b", node.address, "-p", str(small),
-                               "--timeout", "3000"], input=lines.encode(), capture_output=True,
+                               "--timeout", "1500"], input=lines.encode(), capture_output=True,
                               timeout=60, check=False)
         check("records are refused before the disk is full", done.returncode != 0 and
               "disk_full" in node.log(), done.stderr.decode())
@@ -422,6 +449,7 @@ def main():
     missing()
     metadata_dir()
     describe()
+    command()
     moves(1)
     moves(3)
     moves_cut_short()
