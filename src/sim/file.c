@@ -165,6 +165,11 @@ int64_t sys_file_read_cached(int fd, void *ret_data, size_t size, int64_t positi
     return (int64_t)found.size;
 }
 
+int64_t sys_file_read_aside(int fd, void *ret_data, size_t size, int64_t position)
+{
+    return sys_file_read_at(fd, ret_data, size, position);
+}
+
 void sys_file_read_ahead(int fd, int64_t position, int64_t size)
 {
     const struct sim_descriptor *file = file_at(fd);

@@ -13,6 +13,8 @@
 
 #define IOVEC_BATCH 64 /* parts handed to the kernel in one call */
 #define READ_AHEAD_STEP ((size_t)64 * 1024)
+#define PAGE_SIZE ((int64_t)4096)
+#define READ_AHEAD_SIZE_MAX ((int64_t)256 * 1024)
 #define TRANSFER_MAX ((size_t)1 << 30) /* of one call: the kernel's own bound is just below 2 GiB */
 
 int sys_file_open(int dir_fd, const char *name, unsigned flags)
@@ -115,6 +117,30 @@ int64_t sys_file_read_cached(int fd, void *ret_data, size_t size, int64_t positi
     if (got == -EOPNOTSUPP || got == -ENOSYS)
         got = read_once(fd, slice_of(ret_data, size), position, 0);
     return got;
+}
+
+/* The kernel reads on behind what was asked for, so what follows goes as well when it was not there
+ * before. */
+int64_t sys_file_read_aside(int fd, void *ret_data, size_t size, int64_t position)
+{
+    struct slice room = slice_of(ret_data, size);
+    uint8_t probe;
+    int64_t there = sys_file_read_cached(fd, ret_data, size, position);
+    there = MAX_OF(there, (int64_t)0);
+    if (there == (int64_t)size)
+        return there;
+    bool follows = sys_file_read_cached(fd, &probe, 1, position + (int64_t)size) == 1;
+    room = slice_from(room, (size_t)there);
+    uintptr_t base = (uintptr_t)room.data;
+    int64_t got = sys_file_read_at(fd, (void *)base, room.size, position + there);
+    if (got < 0)
+        return got;
+    int64_t from = (position + there + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
+    int64_t end = (position + (int64_t)size) / PAGE_SIZE * PAGE_SIZE;
+    end += follows ? 0 : READ_AHEAD_SIZE_MAX;
+    if (end > from)
+        (void)posix_fadvise(fd, from, end - from, POSIX_FADV_DONTNEED);
+    return there + got;
 }
 
 void sys_file_read_ahead(int fd, int64_t position, int64_t size)

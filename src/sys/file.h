@@ -32,6 +32,10 @@ MUST_USE int64_t sys_file_read_at(int fd, void *ret_data, size_t size, int64_t p
 /* As above but only what is in memory: -EAGAIN when the first byte is not. Where the file system
  * cannot tell, reads. */
 MUST_USE int64_t sys_file_read_cached(int fd, void *ret_data, size_t size, int64_t position);
+/* Reads as sys_file_read_at and leaves no more of it in memory than there was: for what walks
+ * through everything and must not push out what others use. */
+MUST_USE int64_t sys_file_read_aside(int fd, void *ret_data, size_t size, int64_t position)
+    NOT_ON(on_shard);
 /* Asks the kernel to bring a range into memory, reading it through. */
 void sys_file_read_ahead(int fd, int64_t position, int64_t size) NOT_ON(on_shard);
 
