@@ -87,6 +87,7 @@ enum err log_roll(struct log *log)
     }
     list_add_tail(&log->sealed, &sealed->link);
     log->upkeep_rests = false;
+    log->segments[log->segment_count - 2]->sealing = &sealed->index;
     log->folder_changed = true;
     log_flush_next(log);
     return ERR_NONE;
@@ -165,11 +166,14 @@ static void flush_run(struct shard_job *job)
     flush->error = error;
 }
 
-static void flush_free(struct log_flush_job *flush)
+static void flush_free(struct log_flush_job *flush) ON(on_shard)
 {
     struct list *node;
-    while ((node = list_take_first(&flush->sealed)) != NULL)
-        log_sealed_free(CONTAINER_OF(node, struct log_sealed, link));
+    while ((node = list_take_first(&flush->sealed)) != NULL) {
+        struct log_sealed *sealed = CONTAINER_OF(node, struct log_sealed, link);
+        log_sealed_index_take(flush->log, sealed);
+        log_sealed_free(sealed);
+    }
     for (int i = 0; i < flush->handle_count; i++)
         log_handle_unref(flush->handles[i]);
     text_fini(&flush->epochs);
@@ -250,7 +254,7 @@ static void report_idle(struct log *log)
 {
     void (*on_idle)(void *) = log->on_idle;
     if (on_idle == NULL || !list_is_empty(&log->appends) || log->is_writing ||
-        log->write_job != NULL || log->is_writing_out || log->discard_jobs > 0)
+        log->write_job != NULL || log->is_writing_out || log->discard_jobs > 0 || log->checks > 0)
         return;
     log->on_idle = NULL;
     on_idle(log->on_idle_context);

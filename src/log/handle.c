@@ -4,14 +4,16 @@
 
 #include "base/always.h"
 #include "sys/file.h"
+#include "tbl/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 void log_files_init(struct log_files *files, int open_max)
 {
-    *files = (struct log_files){.open_max = open_max};
+    *files = (struct log_files){.open_max = open_max, .index_bytes_max = LIMIT_INDEX_CACHE_SIZE};
     list_init(&files->idle);
+    list_init(&files->indexes);
 }
 
 static void handle_close(struct log_handle *handle)
@@ -34,6 +36,7 @@ void log_files_fini(struct log_files *files)
 {
     ALWAYS(list_is_empty(&files->idle), "segment files are still open");
     ALWAYS(files->open_count == 0, "%d segment files are still in use", files->open_count);
+    ALWAYS(list_is_empty(&files->indexes), "indexes of segments are still kept");
 }
 
 struct log_handle *log_handle_new(struct log_files *files, int dir_fd, const char *path)

@@ -8,14 +8,21 @@
 #include "base/attr.h"
 #include "base/list.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* The open files of one shard. */
+struct stats;
+
+/* The open files of one shard, and what it keeps of their indexes. */
 struct log_files {
     struct list idle; /* open, without references, least recently used first */
     int open_count;
     int open_max;
     bool write_out_busy; /* one of them is being written out: log/write_out.c */
+    struct list indexes; /* of sealed segments, least recently used first: log/sealed_index.c */
+    int64_t index_bytes;
+    int64_t index_bytes_max;
+    struct stats *stats; /* the shard's, or NULL */
 };
 
 struct log_handle {

@@ -1,17 +1,10 @@
-/* Index entries in memory and in files; see the header. */
+/* Index entries in memory; see the header. Those in files are in index_file.c. */
 #include "log/index.h"
 
-#include "base/bytes.h"
-#include "sys/dir.h"
-#include "sys/file.h"
+#include "wire/batch.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#define INDEX_FILE_SIZE_MAX (64U * 1024 * 1024)
-#define PATH_SIZE 512
-#define WRITE_ENTRIES 4096
+#include <string.h>
 
 void log_index_init(struct log_index *index)
 {
@@ -67,7 +60,7 @@ bool log_index_add_time(struct log_index *index, struct time_index_entry entry)
     return room;
 }
 
-int32_t log_index_find(const struct log_index *index, int64_t relative_offset)
+const struct index_entry *log_index_entry(const struct log_index *index, int64_t relative_offset)
 {
     uint32_t low = 0;
     uint32_t high = index->offset_count;
@@ -78,170 +71,78 @@ int32_t log_index_find(const struct log_index *index, int64_t relative_offset)
         else
             high = middle;
     }
-    return low == 0 ? 0 : index->offsets[low - 1].position;
+    return low == 0 ? NULL : &index->offsets[low - 1];
 }
 
-/* ---- files ---- */
-
-/* Opens "<stem><suffix>", cut to `keep` bytes. */
-static int open_at(int dir_fd, const char *stem, const char *suffix, int64_t keep)
+int32_t log_index_find(const struct log_index *index, int64_t relative_offset)
 {
-    char path[PATH_SIZE];
-    (void)snprintf(path, sizeof path, "%s%s", stem, suffix);
-    int fd = sys_file_open(dir_fd, path, SYS_OPEN_WRITE | SYS_OPEN_CREATE);
-    if (fd < 0)
-        return fd;
-    int error = sys_file_size(fd) == keep ? 0 : sys_file_truncate(fd, keep);
-    if (error < 0) {
-        sys_file_close(fd);
-        return error;
+    const struct index_entry *entry = log_index_entry(index, relative_offset);
+    return entry == NULL ? 0 : entry->position;
+}
+
+void log_index_drop(struct log_index *index, int32_t position)
+{
+    uint32_t at = 0;
+    while (at < index->offset_count && index->offsets[at].position != position)
+        at++;
+    if (at == index->offset_count)
+        return;
+    index->offset_count--;
+    memmove(index->offsets + at, index->offsets + at + 1,
+            (index->offset_count - at) * sizeof *index->offsets);
+    index->offset_written = 0;
+}
+
+void log_index_keep_offsets(struct log_index *index)
+{
+    free(index->times);
+    index->times = NULL;
+    index->time_count = 0;
+    index->time_capacity = 0;
+    index->time_written = 0;
+    if (index->offset_count == 0 || index->offset_count == index->offset_capacity)
+        return;
+    struct index_entry *fitting =
+        realloc(index->offsets, index->offset_count * sizeof(struct index_entry));
+    if (fitting == NULL)
+        return;
+    index->offsets = fitting;
+    index->offset_capacity = index->offset_count;
+}
+
+/* ---- from batches ---- */
+
+static struct time_index_entry largest_so_far(const struct log_index_builder *builder)
+{
+    return (struct time_index_entry){
+        .timestamp = builder->max_timestamp,
+        .relative_offset = (int32_t)(builder->max_timestamp_offset - builder->base_offset)};
+}
+
+/* As log_note_indexes. */
+bool log_index_build(struct log_index_builder *builder, const struct batch_header *header,
+                     int64_t position)
+{
+    struct log_index *index = &builder->index;
+    int64_t last_offset = batch_last_offset(header);
+    if (header->max_timestamp > builder->max_timestamp) {
+        builder->max_timestamp = header->max_timestamp;
+        builder->max_timestamp_offset = last_offset;
     }
-    return fd;
-}
-
-static int write_offsets(struct log_index *index, int fd)
-{
-    uint8_t block[WRITE_ENTRIES * INDEX_ENTRY_SIZE];
-    while (index->offset_written < index->offset_count) {
-        uint32_t from = index->offset_written;
-        uint32_t count = MIN_OF(index->offset_count - from, (uint32_t)WRITE_ENTRIES);
-        for (uint32_t i = 0; i < count; i++) {
-            uint8_t *at = block + (size_t)i * INDEX_ENTRY_SIZE;
-            store_i32(at, index->offsets[from + i].relative_offset);
-            store_i32(at + 4, index->offsets[from + i].position);
-        }
-        int error = sys_file_write_at(fd, slice_of(block, (size_t)count * INDEX_ENTRY_SIZE),
-                                      (int64_t)from * INDEX_ENTRY_SIZE);
-        if (error < 0)
-            return error;
-        index->offset_written += count;
+    bool fine = true;
+    if (index->bytes_since_entry > builder->interval_bytes) {
+        struct index_entry entry = {.relative_offset =
+                                        (int32_t)(last_offset - builder->base_offset),
+                                    .position = (int32_t)position};
+        fine = log_index_add(index, entry) && log_index_add_time(index, largest_so_far(builder));
+        index->bytes_since_entry = 0;
     }
-    return 0;
-}
-
-static int write_times(struct log_index *index, int fd)
-{
-    uint8_t block[WRITE_ENTRIES * TIME_INDEX_ENTRY_SIZE];
-    while (index->time_written < index->time_count) {
-        uint32_t from = index->time_written;
-        uint32_t count = MIN_OF(index->time_count - from, (uint32_t)WRITE_ENTRIES);
-        for (uint32_t i = 0; i < count; i++) {
-            uint8_t *at = block + (size_t)i * TIME_INDEX_ENTRY_SIZE;
-            store_i64(at, index->times[from + i].timestamp);
-            store_i32(at + 8, index->times[from + i].relative_offset);
-        }
-        int error = sys_file_write_at(fd, slice_of(block, (size_t)count * TIME_INDEX_ENTRY_SIZE),
-                                      (int64_t)from * TIME_INDEX_ENTRY_SIZE);
-        if (error < 0)
-            return error;
-        index->time_written += count;
-    }
-    return 0;
-}
-
-int log_index_write(struct log_index *index, int dir_fd, const char *stem)
-{
-    AUTO(file_close)
-    int offsets =
-        open_at(dir_fd, stem, ".index", (int64_t)index->offset_written * INDEX_ENTRY_SIZE);
-    AUTO(file_close)
-    int times =
-        open_at(dir_fd, stem, ".timeindex", (int64_t)index->time_written * TIME_INDEX_ENTRY_SIZE);
-    int error = offsets < 0 ? offsets : MIN_OF(times, 0);
-    if (error == 0)
-        error = write_offsets(index, offsets);
-    if (error == 0)
-        error = write_times(index, times);
-    if (error == 0)
-        error = sys_file_sync(offsets);
-    return error == 0 ? sys_file_sync(times) : error;
-}
-
-static bool load_file(int dir_fd, const char *stem, const char *suffix, char **ret_data,
-                      size_t *ret_size)
-{
-    char path[PATH_SIZE];
-    (void)snprintf(path, sizeof path, "%s%s", stem, suffix);
-    return sys_file_read_whole(dir_fd, path, INDEX_FILE_SIZE_MAX, ret_data, ret_size) == 0;
-}
-
-/* Kafka preallocates a segment's indexes with zeroes: the entries end where nothing rises. */
-static bool load_offsets(struct log_index *index, struct slice file)
-{
-    for (size_t at = 0; at + INDEX_ENTRY_SIZE <= file.size; at += INDEX_ENTRY_SIZE) {
-        struct index_entry entry = {load_i32(file.data + at), load_i32(file.data + at + 4)};
-        uint32_t before = index->offset_count;
-        if (entry.relative_offset < 0 || entry.position < 0)
-            return false;
-        if (before == 0 && entry.relative_offset == 0 && entry.position == 0)
-            return true;
-        if (!log_index_add(index, entry))
-            return false;
-        if (index->offset_count == before)
-            return entry.relative_offset == 0 && entry.position == 0;
-    }
-    return true;
-}
-
-static bool load_times(struct log_index *index, struct slice file)
-{
-    for (size_t at = 0; at + TIME_INDEX_ENTRY_SIZE <= file.size; at += TIME_INDEX_ENTRY_SIZE) {
-        struct time_index_entry entry = {load_i64(file.data + at), load_i32(file.data + at + 8)};
-        uint32_t before = index->time_count;
-        if (entry.relative_offset < 0)
-            return false;
-        if (before == 0 && entry.relative_offset == 0 && entry.timestamp == 0)
-            return true;
-        if (!log_index_add_time(index, entry))
-            return false;
-        if (index->time_count == before)
-            return entry.timestamp == 0 && entry.relative_offset == 0;
-    }
-    return true;
-}
-
-bool log_index_load(struct log_index *index, int dir_fd, const char *stem)
-{
-    log_index_fini(index);
-    char *data = NULL;
-    size_t size = 0;
-    if (!load_file(dir_fd, stem, ".index", &data, &size))
-        return false;
-    bool fine = load_offsets(index, slice_of(data, size));
-    free(data);
-    if (!fine || !load_file(dir_fd, stem, ".timeindex", &data, &size))
-        return false;
-    fine = load_times(index, slice_of(data, size));
-    free(data);
-    /* What the files hold behind the entries is cut off when they are next written. */
-    index->offset_written = index->offset_count;
-    index->time_written = index->time_count;
+    index->bytes_since_entry += header->size;
     return fine;
 }
 
-int64_t log_index_find_in_file(int fd, int64_t relative_offset)
+bool log_index_finish(struct log_index_builder *builder)
 {
-    int64_t size = sys_file_size(fd);
-    if (size < 0)
-        return size;
-    int64_t low = 0;
-    int64_t high = size / INDEX_ENTRY_SIZE;
-    int32_t position = 0;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        uint8_t entry[INDEX_ENTRY_SIZE];
-        int64_t got = sys_file_read_cached(fd, entry, sizeof entry, middle * INDEX_ENTRY_SIZE);
-        if (got < 0)
-            return got;
-        if (got < INDEX_ENTRY_SIZE)
-            return -EIO;
-        bool padding = middle > 0 && load_i32(entry) == 0;
-        if (!padding && load_i32(entry) <= relative_offset) {
-            low = middle + 1;
-            position = load_i32(entry + 4);
-        } else {
-            high = middle;
-        }
-    }
-    return MAX_OF(position, 0);
+    return builder->max_timestamp == BATCH_NO_TIMESTAMP ||
+           log_index_add_time(&builder->index, largest_so_far(builder));
 }

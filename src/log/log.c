@@ -1,5 +1,6 @@
 /* What a log is made of, and the small facts about it. Opening is in open.c, appending in append.c,
  * flushing in flush.c, reading in read.c. */
+#include "log/check.h"
 #include "log/discard.h"
 
 #include "base/always.h"
@@ -128,6 +129,7 @@ static struct log_segment *segment_new(struct log *log, int64_t base_offset)
         .first_timestamp = BATCH_NO_TIMESTAMP,
         .handle = log_handle_new(log->files, log->dir_fd, path),
     };
+    list_init(&segment->waiting);
     if (segment->handle == NULL) {
         free(segment);
         return NULL;
@@ -164,6 +166,7 @@ void log_segment_begin(const struct log *log, struct log_segment *segment, int64
 
 void log_segment_free(struct log_segment *segment)
 {
+    log_check_end(segment);
     log_handle_forget(segment->handle);
     free(segment);
 }
@@ -264,11 +267,12 @@ void log_attach(struct log *log, struct shard *shard, struct log_files *files)
 void log_detach(struct log *log)
 {
     ALWAYS(list_is_empty(&log->appends) && log->write_job == NULL && !log->is_writing_out &&
-               list_is_empty(&log->flushes) && log->flush_job == NULL,
+               list_is_empty(&log->flushes) && log->flush_job == NULL && log->checks == 0,
            "%s is still at work", log->name);
     log_discard_forget(log);
     shard_chore_cancel(&log->write); /* it would find nothing to write */
     for (int i = 0; i < log->segment_count; i++) {
+        log_sealed_index_drop(log->segments[i]);
         log->segments[i]->handle = log_handle_move(log->segments[i]->handle, NULL);
         log->offline = log->offline || log->segments[i]->handle == NULL; /* nothing is stored */
     }

@@ -147,6 +147,12 @@ struct log_range {
     bool recent; /* appended a moment ago: surely in memory */
 };
 
+/* Told once, when a worker's look at a segment has ended; then it asks again. */
+struct log_check_waiter {
+    struct list link;
+    void (*on_ready)(struct log_check_waiter *, int error); /* 0 or -errno */
+};
+
 struct log_read;
 typedef void (*log_read_fn)(struct log_read *);
 
@@ -161,11 +167,13 @@ struct log_read {
     bool at_least_one; /* the first batch whole, however large */
     log_read_fn on_done;
     /* out */
-    enum err err; /* ERR_NONE, ERR_OFFSET_OUT_OF_RANGE, ERR_KAFKA_STORAGE_ERROR */
+    enum err err; /* ERR_NONE, ERR_OFFSET_OUT_OF_RANGE, ERR_KAFKA_STORAGE_ERROR; or
+                     ERR_CORRUPT_MESSAGE: what holds the offset is no good batch */
     struct log_range range;
     /* the log's own */
-    int64_t segment_base;
+    struct log_check_waiter waiter;
     int attempts;
+    int misled;
 };
 
 /* on_done follows, in the same call where no disk need be waited for. */

@@ -19,7 +19,9 @@
 #include "log/index.h"
 #include "log/log.h"
 #include "log/producer.h"
+#include "log/spans.h"
 #include "log/txn.h"
+#include "log/verify.h"
 
 #define LOG_STEM_SIZE LOG_FOLDER_NAME_SIZE
 #define LOG_RECENT_MAX 64
@@ -35,6 +37,18 @@ struct log_segment {
     int64_t created_ms;      /* or opened: time to roll where batches have no timestamps */
     int64_t jitter_ms;       /* so much sooner than segment.ms, for segments not to roll at once */
     struct log_handle *handle;
+    /* what is known of its bytes and its index: check.h */
+    int64_t unchecked_end;    /* what stands from here on was checked when it came */
+    struct log_spans checked; /* in front of it, since the start */
+    struct log_bad *bad;      /* in order; a fetch goes around them */
+    int bad_count;
+    bool index_was_made;              /* anew, because it was wrong: not a second time */
+    struct log_check *check;          /* a worker's look at it that is under way, or NULL */
+    struct log_check *ended;          /* the one whose end is being told, or NULL */
+    struct log_remake *remake;        /* its index is being made anew, or NULL */
+    struct list waiting;              /* log_check_waiter */
+    const struct log_index *sealing;  /* of a segment whose files are not written yet, or NULL */
+    struct log_sealed_index *indexed; /* in the shard's cache, or NULL */
 };
 
 /* Where an append of late stands: reading the tail needs no index and no disk. */
@@ -84,6 +98,7 @@ struct log {
     int64_t inline_max;          /* bytes that the shard writes itself: LOG_WRITE_INLINE_MAX */
 
     bool is_writing_out; /* a worker tells the disk early: write_out.c */
+    int checks;          /* looks at its segments under way: check.c */
 
     struct list discards; /* files that are being let go of: discard.c */
     int discard_jobs;     /* of them, those that a worker is at */
@@ -161,6 +176,11 @@ void log_check(const struct log *);
 /* write_out.c: after a large write, lets the disk begin with what was appended. */
 void log_write_out(struct log *) ON(on_shard);
 
+/* check.c: the segment goes; whoever waits for a look at it is told when that has ended. */
+void log_check_end(struct log_segment *);
+/* sealed_index.c: what the flush wrote, or not, is the segment's to look up. */
+void log_sealed_index_take(struct log *, struct log_sealed *) ON(on_shard);
+
 /* append.c: writes what was submitted. */
 void log_write_chore(struct shard *, struct shard_chore *);
 
@@ -178,8 +198,8 @@ MUST_USE enum err log_seal_recovered(struct log *, int at, struct log_recovery *
 /* The last segment after a clean stop: its end is found without reading it through. false: it is
  * not as a clean stop leaves it. */
 MUST_USE bool log_resume_segment(struct log *, int at) NOT_ON(on_shard);
-/* A sealed segment that was flushed: its largest timestamp from the index, which is made again
- * where it is missing. */
+/* A sealed segment that was flushed: its largest timestamp from the end of the time index, which is
+ * made again where it does not tell. The offset index is looked at when it is needed. */
 MUST_USE enum err log_check_sealed(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
 
 /* restore.c: producers, aborted transactions and leader epochs of a log whose segments stand. */

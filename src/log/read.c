@@ -1,25 +1,43 @@
 /* Turning an offset into a range of a segment file, without touching record bytes. The tail is
- * found in the ring of recent appends, the rest by index and a short walk over batch headers. Where
- * those headers are not in memory a worker brings them in and the read is tried again. On the
- * owning shard. */
-#include "log/log_int.h"
+ * found in the ring of recent appends, the rest by index and a short walk over batch headers, all
+ * of it within bytes that were checked: what was not yet since the start is looked at by a worker
+ * first. Where headers are not in memory a worker brings them in and the read is tried again. On
+ * the owning shard. */
+#include "log/check.h"
 
 #include "base/always.h"
 #include "log/scan.h"
 #include "sys/file.h"
+#include "tbl/limits.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 /* Each attempt waits for the disk, so many cost nothing else. What is brought in may be gone again
  * before it is looked at, and no read may fail for that while memory is merely short. */
 #define READ_ATTEMPTS_MAX 200
+/* Wrong index entries that one read puts up with; then it does without. */
+#define READ_MISLED_MAX 8
 #define READ_AHEAD_SIZE (256 * 1024)
+
+/* How a look for a batch ended. */
+enum finding {
+    FOUND,
+    PASSED,    /* the segment has none from that offset on */
+    CORRUPT,   /* what holds the offset is no good batch */
+    UNCHECKED, /* from place.position on nothing is known: log_check_piece */
+    NOT_THERE, /* in memory, from place.position on */
+    MISLED,    /* the index entry of place.position led to no batch of that offset */
+    UNTRUE,    /* what was checked is not there any more */
+    WAITS,     /* for the index */
+    FAILED,    /* place.error */
+};
 
 /* A batch's place in one segment. */
 struct place {
     int64_t position;
     int64_t size;
+    int64_t hinted_offset; /* of the index entry that says so; -1: none does */
+    int error;
     bool recent;
 };
 
@@ -35,72 +53,120 @@ static const struct log_recent *find_recent(const struct log *log, int64_t offse
     return NULL;
 }
 
-static int64_t index_position(const struct log *log, int at, int64_t offset)
-{
-    const struct log_segment *segment = log->segments[at];
-    int64_t relative = offset - segment->base_offset;
-    if (at == log->segment_count - 1)
-        return log_index_find(&log->index, relative);
-    char path[LOG_STEM_SIZE + 8];
-    char stem[LOG_STEM_SIZE];
-    log_stem(log, segment->base_offset, stem);
-    (void)snprintf(path, sizeof path, "%s.index", stem);
-    int fd = sys_file_open(log->dir_fd, path, SYS_OPEN_READ);
-    if (fd < 0)
-        return 0;
-    int64_t position = log_index_find_in_file(fd, relative);
-    sys_file_close(fd);
-    return position == -EAGAIN || (position >= 0 && position < segment->size) ? position : 0;
-}
+/* ---- the walk over headers ---- */
 
-/* Walks from a batch on. An index is a hint: *ret_misled when no batch that begins at or below the
- * offset stands where it points. */
-static int walk_to(const struct log_segment *segment, int64_t offset, int64_t from,
-                   bool *ret_misled, struct place *ret_place)
+/* One stretch of checked bytes. */
+static enum finding walk_stretch(const struct log_segment *segment, int64_t offset, int64_t end,
+                                 struct place *place)
 {
     struct log_scan scan;
     struct batch_header header;
     int64_t position;
-    log_scan_start(&scan, segment->handle->fd, from, segment->size);
-    bool any = log_scan_next(&scan, &header, &position);
-    *ret_misled = any ? header.base_offset > offset || header.base_offset < segment->base_offset
-                      : scan.error == -EIO;
-    while (any && batch_last_offset(&header) < offset)
-        any = log_scan_next(&scan, &header, &position);
-    if (any)
-        *ret_place = (struct place){position, header.size, false};
-    return any ? 0 : scan.error != 0 ? scan.error : 1;
+    log_scan_start(&scan, segment->handle->fd, place->position, end);
+    while (log_scan_next(&scan, &header, &position)) {
+        if (place->hinted_offset >= 0 && batch_last_offset(&header) != place->hinted_offset)
+            return MISLED;
+        place->hinted_offset = -1;
+        if (batch_last_offset(&header) < offset)
+            continue;
+        place->position = position;
+        place->size = header.size;
+        return FOUND;
+    }
+    bool hinted = place->hinted_offset >= 0;
+    if (!hinted || scan.error == -EAGAIN)
+        place->position = scan.position;
+    if (scan.error == 0)
+        return PASSED;
+    if (scan.error == -EAGAIN)
+        return NOT_THERE;
+    return hinted ? MISLED : UNTRUE;
 }
 
-/* The first batch of the segment whose last offset is not below the offset. 0 found, 1 none,
- * -EAGAIN not in memory, -EIO. */
-static int find_place(const struct log *log, int at, int64_t offset, struct place *ret_place)
+/* From place->position on, around what is bad. */
+static enum finding walk_to(const struct log_segment *segment, int64_t offset, struct place *place)
+{
+    while (place->position < segment->size) {
+        const struct log_bad *bad = log_bad_behind(segment, place->position);
+        if (bad != NULL && bad->from <= place->position) {
+            if (place->hinted_offset >= 0)
+                return MISLED;
+            if (offset < bad->end_offset)
+                return CORRUPT;
+            place->position = bad->to;
+            continue;
+        }
+        int64_t end = log_checked_end(segment, place->position);
+        if (bad != NULL)
+            end = MIN_OF(end, bad->from);
+        if (end == place->position)
+            return UNCHECKED;
+        enum finding finding = walk_stretch(segment, offset, end, place);
+        if (finding != PASSED)
+            return finding;
+    }
+    return PASSED;
+}
+
+/* Sets where the walk begins. */
+static enum finding enter_by_index(struct log *log, struct log_read *read, int at, int64_t offset,
+                                   struct place *place)
+{
+    role_now_on_shard();
+    struct log_segment *segment = log->segments[at];
+    *place = (struct place){.hinted_offset = -1};
+    if (read->misled >= READ_MISLED_MAX)
+        return FOUND;
+    const struct log_index *index =
+        log_check_index(log, segment, offset, &read->waiter, &place->error);
+    if (index == NULL)
+        return place->error < 0 ? FAILED : WAITS;
+    const struct index_entry *entry = log_index_entry(index, offset - segment->base_offset);
+    if (entry == NULL || entry->position >= segment->size)
+        return FOUND;
+    place->position = entry->position;
+    place->hinted_offset = segment->base_offset + entry->relative_offset;
+    return FOUND;
+}
+
+/* The first batch of the segment whose last offset is not below the offset. */
+static enum finding find_place(struct log *log, struct log_read *read, int at, int64_t offset,
+                               struct place *place)
 {
     struct log_segment *segment = log->segments[at];
     const struct log_recent *recent = find_recent(log, offset);
-    if (recent != NULL && recent->segment_base == segment->base_offset) {
-        *ret_place = (struct place){recent->position, recent->size, true};
-        return 0;
+    bool whole = segment->bad_count == 0;
+    if (recent != NULL && whole && recent->segment_base == segment->base_offset) {
+        *place = (struct place){.position = recent->position,
+                                .size = recent->size,
+                                .hinted_offset = -1,
+                                .recent = true};
+        return FOUND;
     }
-    int64_t from = index_position(log, at, offset);
-    if (from < 0)
-        return (int)from;
-    bool misled;
-    int found = walk_to(segment, offset, from, &misled, ret_place);
-    return misled && from > 0 ? walk_to(segment, offset, 0, &misled, ret_place) : found;
+    enum finding finding = enter_by_index(log, read, at, offset, place);
+    return finding == FOUND ? walk_to(segment, offset, place) : finding;
 }
 
-/* How far the range may go: the whole segment, or up to the batch that holds the bound. */
-static int find_limit(const struct log *log, int at, int64_t bound, int64_t *ret_limit)
+/* ---- the range ---- */
+
+/* How far the range may go: the whole segment, or up to the batch that holds the bound, or to what
+ * is bad. */
+static enum finding find_limit(struct log *log, struct log_read *read, int at, int64_t from,
+                               struct place *ret_limit)
 {
-    *ret_limit = log->segments[at]->size;
-    if (bound >= log_segment_end(log, at))
-        return 0;
-    struct place place;
-    int found = find_place(log, at, bound, &place);
-    if (found == 0)
-        *ret_limit = place.position;
-    return found < 0 ? found : 0;
+    const struct log_segment *segment = log->segments[at];
+    const struct log_bad *bad = log_bad_behind(segment, from);
+    *ret_limit = (struct place){.position = segment->size};
+    if (read->bound < log_segment_end(log, at)) {
+        enum finding finding = find_place(log, read, at, read->bound, ret_limit);
+        if (finding == PASSED || finding == CORRUPT)
+            ret_limit->position = segment->size;
+        else if (finding != FOUND)
+            return finding;
+    }
+    if (bad != NULL)
+        ret_limit->position = MIN_OF(ret_limit->position, bad->from);
+    return FOUND;
 }
 
 static void set_range(struct log_read *read, struct log_segment *segment, const struct place *place,
@@ -123,46 +189,57 @@ static void set_range(struct log_read *read, struct log_segment *segment, const 
     read->range.recent = place->recent;
 }
 
-/* 0 done, -EAGAIN, -EIO or another -errno. */
-static int read_segment(struct log *log, struct log_read *read, int at, bool *ret_next)
+/* Turns the place into a range, when enough of it is checked; otherwise *place is where to look. */
+static enum finding make_range(struct log *log, struct log_read *read, int at, struct place *place)
 {
     struct log_segment *segment = log->segments[at];
-    *ret_next = false;
-    if (segment->size == 0) {
-        *ret_next = at + 1 < log->segment_count;
-        return 0;
+    struct place limit;
+    enum finding finding = find_limit(log, read, at, place->position, &limit);
+    if (finding != FOUND) {
+        *place = limit;
+        return finding;
     }
-    int error = log_handle_ref(segment->handle);
-    if (error < 0)
-        return error;
-    struct place place;
-    int64_t limit = 0;
-    int found = find_place(log, at, read->offset, &place);
-    if (found == 0)
-        found = find_limit(log, at, read->bound, &limit);
-    else if (found == 1)
-        *ret_next = at + 1 < log->segment_count;
-    if (found == 0)
-        set_range(read, segment, &place, limit);
-    log_handle_unref(segment->handle);
-    return MIN_OF(found, 0);
+    int64_t checked_end = log_checked_end(segment, place->position);
+    int64_t wanted = MIN_OF(read->size_max, (int64_t)LIMIT_CHECK_ON_SIZE);
+    if (checked_end < MIN_OF(limit.position, place->position + wanted)) {
+        *place = (struct place){.position = checked_end, .hinted_offset = -1};
+        return UNCHECKED;
+    }
+    set_range(read, segment, place, MIN_OF(limit.position, checked_end));
+    return FOUND;
 }
 
+static enum finding read_segment(struct log *log, struct log_read *read, int at,
+                                 struct place *place)
+{
+    struct log_segment *segment = log->segments[at];
+    if (segment->size == 0)
+        return PASSED;
+    place->error = log_handle_ref(segment->handle);
+    if (place->error < 0)
+        return FAILED;
+    enum finding finding = find_place(log, read, at, read->offset, place);
+    if (finding == FOUND)
+        finding = make_range(log, read, at, place);
+    log_handle_unref(segment->handle);
+    return finding;
+}
+
+/* ---- what must be waited for ---- */
+
 static void read_try(struct log *log, struct log_read *read);
+
+static void read_done(struct log_read *read, enum err err)
+{
+    read->err = err;
+    read->on_done(read);
+}
 
 static void read_ahead_run(struct shard_job *job)
 {
     role_now_on_worker();
     struct log_read *read = CONTAINER_OF(job, struct log_read, job);
     sys_file_read_ahead(read->range.handle->fd, read->range.position, read->range.size);
-    char path[LOG_STEM_SIZE + 8];
-    char stem[LOG_STEM_SIZE];
-    log_stem(read->log, read->segment_base, stem);
-    (void)snprintf(path, sizeof path, "%s.index", stem);
-    int fd = sys_file_open(read->log->dir_fd, path, SYS_OPEN_READ);
-    if (fd >= 0)
-        sys_file_read_ahead(fd, 0, sys_file_size(fd));
-    sys_file_close(fd);
 }
 
 static void read_ahead_done(struct shard *shard, struct shard_job *job)
@@ -174,28 +251,84 @@ static void read_ahead_done(struct shard *shard, struct shard_job *job)
     read_try(read->log, read);
 }
 
-/* Brings in what the walk will look at: from the index' position on. */
-static int read_ahead(struct log *log, struct log_read *read, int at)
+/* Brings in what the walk will look at. 0 or -errno. */
+static int read_ahead(struct log *log, struct log_read *read, int at, int64_t position)
 {
     role_now_on_shard();
     struct log_segment *segment = log->segments[at];
     int error = log_handle_ref(segment->handle);
     if (error < 0)
         return error;
-    int64_t from = MAX_OF(index_position(log, at, read->offset), (int64_t)0);
-    read->range =
-        (struct log_range){.handle = segment->handle, .position = from, .size = READ_AHEAD_SIZE};
-    read->segment_base = segment->base_offset;
+    read->range = (struct log_range){
+        .handle = segment->handle, .position = position, .size = READ_AHEAD_SIZE};
     read->job = (struct shard_job){
         .run = read_ahead_run, .on_done = read_ahead_done, .lane = SHARD_LANE_DATA};
     shard_submit(log->shard, &read->job);
     return 0;
 }
 
-static void read_done(struct log_read *read, enum err err)
+static void on_checked(struct log_check_waiter *waiter, int error)
 {
-    read->err = err;
-    read->on_done(read);
+    struct log_read *read = CONTAINER_OF(waiter, struct log_read, waiter);
+    if (error < 0)
+        read_done(read, ERR_KAFKA_STORAGE_ERROR);
+    else
+        read_try(read->log, read);
+}
+
+/* 0 or -errno. */
+static int check_from(struct log *log, struct log_read *read, int at, const struct place *place)
+{
+    role_now_on_shard();
+    struct log_segment *segment = log->segments[at];
+    bool goes_on = place->position > 0 && log_checked_boundary(segment, place->position);
+    int64_t least = goes_on ? LIMIT_CHECK_ON_SIZE : LIMIT_CHECK_SIZE;
+    int64_t asked = MIN_OF(read->size_max, (int64_t)LIMIT_CHECK_ON_SIZE);
+    struct log_piece piece = {
+        .position = place->position,
+        .until = place->position + MAX_OF(least, asked),
+        .hinted_offset = place->hinted_offset,
+        .is_boundary = place->hinted_offset < 0,
+    };
+    return log_check_piece(log, segment, &piece, &read->waiter);
+}
+
+static int try_again(struct log *log, struct log_read *read)
+{
+    if (++read->attempts > READ_ATTEMPTS_MAX)
+        return -EIO;
+    read_try(log, read);
+    return 0;
+}
+
+/* Nothing was found yet: does what is needed to go on. 0: it goes on; or -errno. */
+static int go_on(struct log *log, struct log_read *read, int at, enum finding finding,
+                 const struct place *place)
+{
+    role_now_on_shard();
+    switch (finding) {
+    case WAITS:
+        return 0;
+    case UNCHECKED:
+        return check_from(log, read, at, place);
+    case NOT_THERE:
+        return ++read->attempts > READ_ATTEMPTS_MAX ? -EIO
+                                                    : read_ahead(log, read, at, place->position);
+    case MISLED:
+        read->misled++;
+        log_check_index_wrong(log, log->segments[at], (int32_t)place->position);
+        return try_again(log, read);
+    case UNTRUE:
+        log_check_forget(log->segments[at]);
+        return try_again(log, read);
+    case FAILED:
+        return place->error;
+    case FOUND:
+    case PASSED:
+    case CORRUPT:
+        break;
+    }
+    return -EIO;
 }
 
 static void read_try(struct log *log, struct log_read *read)
@@ -214,22 +347,24 @@ static void read_try(struct log *log, struct log_read *read)
         return;
     }
     int at = log_segment_at(log, read->offset);
-    bool next = true;
-    int error = 0;
-    while (next && error == 0 && at < log->segment_count)
-        error = read_segment(log, read, at++, &next);
-    if (error == -EAGAIN && ++read->attempts <= READ_ATTEMPTS_MAX)
-        error = read_ahead(log, read, at - 1);
-    else
-        error = error == 0 ? 1 : error;
-    if (error == 0)
-        return;
-    read_done(read, error == 1 ? ERR_NONE : ERR_KAFKA_STORAGE_ERROR);
+    struct place place = {0};
+    enum finding finding = PASSED;
+    for (; at < log->segment_count && finding == PASSED; at++)
+        finding = read_segment(log, read, at, &place);
+    if (finding == FOUND || finding == PASSED)
+        read_done(read, ERR_NONE);
+    else if (finding == CORRUPT)
+        read_done(read, ERR_CORRUPT_MESSAGE);
+    else if (go_on(log, read, at - 1, finding, &place) < 0)
+        read_done(read, ERR_KAFKA_STORAGE_ERROR);
 }
 
 void log_read_submit(struct log *log, struct log_read *read)
 {
     read->log = log;
     read->attempts = 0;
+    read->misled = 0;
+    read->waiter.on_ready = on_checked;
+    list_init(&read->waiter.link);
     read_try(log, read);
 }

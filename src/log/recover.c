@@ -218,6 +218,7 @@ enum err log_recover_segment(struct log *log, int at, struct log_recovery *repor
         return fail(report, "a segment cannot be opened");
     r.next_offset = segment->base_offset;
     segment->size = 0;
+    segment->unchecked_end = 0; /* every checksum is looked at now */
     segment->max_timestamp = BATCH_NO_TIMESTAMP;
     segment->first_timestamp = BATCH_NO_TIMESTAMP;
     segment->max_timestamp_offset = segment->base_offset;
@@ -308,6 +309,7 @@ bool log_resume_segment(struct log *log, int at)
     log_stem(log, segment->base_offset, stem);
     AUTO(file_close) int fd = open_segment(log, segment);
     segment->size = fd < 0 ? fd : sys_file_size(fd);
+    segment->unchecked_end = segment->size;
     if (segment->size < 0 || !log_index_load(&log->index, log->dir_fd, stem))
         return false;
     uint32_t entries = log->index.offset_count;
@@ -326,22 +328,18 @@ enum err log_check_sealed(struct log *log, int at, struct log_recovery *report)
     log_stem(log, segment->base_offset, stem);
     AUTO(file_close) int fd = open_segment(log, segment);
     segment->size = fd < 0 ? fd : sys_file_size(fd);
+    segment->unchecked_end = segment->size;
     if (segment->size < 0)
         return fail(report, "a segment cannot be opened");
-    struct log_index active;
-    log_index_init(&active);
-    bool fine = log_index_load(&active, log->dir_fd, stem);
-    uint32_t entries = active.offset_count;
-    if (fine && entries > 0)
-        fine = active.offsets[entries - 1].position < segment->size;
-    if (fine && (active.time_count > 0 || segment->size == 0)) {
-        log_index_fini(&log->index);
-        log->index = active;
-        take_max_timestamp(log, segment);
+    int64_t offsets = log_segment_end(log, at) - segment->base_offset;
+    struct time_index_entry last;
+    if (segment->size > 0 && log_index_last_time(log->dir_fd, stem, &last) &&
+        last.relative_offset < offsets) {
+        segment->max_timestamp = last.timestamp;
+        segment->max_timestamp_offset = segment->base_offset + last.relative_offset;
         segment->first_timestamp = first_timestamp(fd, segment->size);
         return ERR_NONE;
     }
-    log_index_fini(&active);
     enum err err = log_recover_segment(log, at, report);
     return err == ERR_NONE ? log_seal_recovered(log, at, report) : err;
 }

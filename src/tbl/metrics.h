@@ -31,6 +31,13 @@
     X(PARTITIONS, GAUGE, "ottla_partitions", "Partitions open on this node.") \
     X(PARTITIONS_OFFLINE, GAUGE, "ottla_partitions_offline", \
       "Partitions whose log cannot be used.") \
+    X(CORRUPT_BATCHES, COUNTER, "ottla_corrupt_batches_total", \
+      "Places in segment files found to hold no good batch; a log line names each.") \
+    X(SCRUBBED_BYTES, COUNTER, "ottla_scrubbed_bytes_total", \
+      "Bytes of segments whose checksums were looked at in the background.") \
+    X(INDEXES_MADE, COUNTER, "ottla_indexes_made_again_total", \
+      "Indexes of sealed segments that were missing or wrong and were made anew.") \
+    X(INDEX_BYTES, GAUGE, "ottla_index_bytes", "Memory held for indexes of sealed segments.") \
     X(BUFFER_BYTES, GAUGE, "ottla_buffer_bytes", "Memory held for requests and answers.")
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };

@@ -315,7 +315,7 @@ static void damage_after_a_clean_stop_is_a_fault(void **state)
     for (int i = 0; i < 40; i++)
         (void)append(kit, 1);
     log_kit_close(kit);
-    assert_int_equal(sys_unlink(log_kit_dir(kit), "t-0/00000000000000000000.index"), 0);
+    assert_int_equal(sys_unlink(log_kit_dir(kit), "t-0/00000000000000000000.timeindex"), 0);
     flip(kit, 100);
     struct log_recovery found;
     assert_int_equal(log_kit_open(kit, clean, &found), ERR_KAFKA_STORAGE_ERROR);
