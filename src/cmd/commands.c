@@ -168,7 +168,9 @@ const struct command commands[] = {
      .details =
          "The .index, .timeindex and .txnindex of the segments (.log), or of all segments of a\n"
          "partition's folder, as a node would have written them; only files that would be other\n"
-         "are replaced. The node must be stopped. --check ends with 1 where one would be other.",
+         "are replaced. The node must be stopped. --check ends with 1 where one would be other;\n"
+         "that is no fault of a segment that was appended to over several starts of Kafka, which\n"
+         "counts anew after each: ottla log verify says whether an index is right.",
      .flags = {&reindex_flag_check, &reindex_flag_interval},
      .examples = {"ottla log index ottla-data/orders-0",
                   "ottla log index --check ottla-data/orders-0/00000000000000000000.log"},

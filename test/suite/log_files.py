@@ -185,6 +185,37 @@ def index(data):
               log("index", TOP / "docs")[0] == 2 and log("index", "--interval", "x", copy.folder)[0] == 2)
 
 
+def transactions():
+    """An index of aborted transactions, of which one began in the segment before."""
+    def one(offset, producer, **more):
+        return batch.batch({"baseOffset": offset, "producerId": producer, "producerEpoch": 0, "attributes": 0x10,
+                            "baseSequence": 0, "leaderEpoch": 0, **more}, 1_700_000_000_000)
+
+    def marker(offset, producer, kind):
+        return one(offset, producer, attributes=0x30, baseSequence=-1,
+                   records=[{"key": "\0\0\0" + chr(kind), "value": "\0" * 6}])
+
+    with tempfile.TemporaryDirectory(prefix="ottla-log-files-") as home:
+        folder = pathlib.Path(home) / "t-0"
+        folder.mkdir()
+        (folder / LOG.format(0)).write_bytes(one(0, 7) + one(1, 8) + one(2, 7, baseSequence=1))
+        (folder / LOG.format(5)).write_bytes(marker(5, 7, 0) + marker(6, 8, 1) + one(7, 9) + marker(8, 9, 0))
+        code, out, err = log("index", folder)
+        wanted = struct.pack(">hqqqq", 0, 7, 0, 5, 1) + struct.pack(">hqqqq", 0, 9, 7, 8, 9)
+        path = folder / "{:020}.txnindex".format(5)
+        check("aborted transactions are indexed", code == 0 and path.read_bytes() == wanted and
+              not (folder / "{:020}.txnindex".format(0)).exists(), out + err)
+        check("and found to be right", log("verify", folder)[0] == 0, log("verify", folder)[1])
+        path.write_bytes(struct.pack(">hqqqq", 0, 6, 0, 5, 1) + wanted[34:])
+        out = log("verify", folder)[1]
+        check("an entry of another producer", f"{path}: position 0, offset 5: producer 6, and producer 7" in out, out)
+        (folder.parent / ".kafka_cleanshutdown").touch()
+        path.write_bytes(wanted[34:])
+        out = log("verify", folder)[1]
+        check("an entry that is missing", f"{path}: offset 5: an aborted transaction of producer 7 has no entry" in
+              out, out)
+
+
 def main():
     node = Node()
     try:
@@ -208,6 +239,7 @@ def main():
               log("verify", TOP / "README.md")[0] == 2 and log("verify", TOP / "docs")[0] == 2)
         planted(node.data)
         index(node.data)
+        transactions()
     finally:
         node.remove()
     print(f"{len(passed)} passed, {len(failed)} failed")

@@ -11,7 +11,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "test/lib"))
 from kafka_broker import Kafka  # noqa: E402
-from node import Node  # noqa: E402
+from node import OTTLA, Node  # noqa: E402
 
 QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -51,6 +51,21 @@ def dump(jars, data, kind, *flags):
           done.returncode == 0 and text.count("Dumping ") > 1 and not bad, "\n".join(bad[:5]))
 
 
+def log(*words):
+    done = subprocess.run([OTTLA, "log", *map(str, words)], capture_output=True, timeout=120, check=False)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+def made_again(codec, folder):
+    """Kafka's indexes, taken away and made again by ours."""
+    before = {path: path.read_bytes() for kind in ("*.index", "*.timeindex") for path in folder.glob(kind)}
+    for path in before:
+        path.unlink()
+    code, told = log("index", "--interval", 500, folder)
+    other = [path.name for path, content in before.items() if not path.exists() or path.read_bytes() != content]
+    check(f"{codec}: Kafka's indexes made again are the same bytes", code == 0 and not other, told + str(other))
+
+
 def main():
     broker_jars, tools_jars = sys.argv[1:3]
     node = Node()
@@ -67,6 +82,11 @@ def main():
         for codec in CODECS:
             compare(codec, files(node.folder / f"kafka/same-{codec}-0"),
                     files(node.data / f"same-{codec}-0"))
+        for data in (node.folder / "kafka", node.data):
+            code, told = log("verify", data)
+            check(f"ottla log verify of {data.name}", code == 0, told)
+        for codec in CODECS:
+            made_again(codec, node.folder / f"kafka/same-{codec}-0")
         jars = f"{tools_jars}/*:{broker_jars}/*"
         dump(jars, node.data, ".index", "--verify-index-only")
         dump(jars, node.data, ".timeindex")
