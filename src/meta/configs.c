@@ -44,8 +44,11 @@ static bool refuse(struct alteration *alteration, enum err err, const char *text
     return false;
 }
 
+/* NULL: none, as of a name that is in no record. */
 static const struct meta_config *overrides_of(const struct alteration *alteration)
 {
+    if (alteration->name.size > VALUE_SIZE_MAX - 1)
+        return NULL;
     return meta_config_find(alteration->meta->latest, alteration->type, alteration->name);
 }
 
@@ -153,7 +156,8 @@ static bool check_topic_name(struct alteration *alteration)
 static bool check_topic(struct alteration *alteration)
 {
     struct config_pairs pairs;
-    if (!pairs_after(alteration, &pairs) || !check_topic_configs(alteration, pairs))
+    if (!check_topic_name(alteration) || !pairs_after(alteration, &pairs) ||
+        !check_topic_configs(alteration, pairs))
         return false;
     return meta_topic_named(alteration->meta->latest, alteration->name) != NULL ||
            refuse(alteration, ERR_UNKNOWN_TOPIC_OR_PARTITION,
@@ -203,12 +207,6 @@ static bool check(struct alteration *alteration)
         return check_broker(alteration);
     return refuse(alteration, ERR_INVALID_REQUEST,
                   arena_printf(alteration->arena, "Unknown resource type %d", alteration->type));
-}
-
-/* Before overrides are looked up by it. */
-static bool check_name(struct alteration *alteration)
-{
-    return alteration->type != META_CONFIG_TOPIC || check_topic_name(alteration);
 }
 
 /* ---- records ---- */
@@ -333,8 +331,6 @@ static void gather_replacing(struct alteration *alteration,
 /* Room for all changes there can be: what is asked for and, of a replacement, what is there. */
 static bool begin(struct alteration *alteration, int32_t asked, bool replaces)
 {
-    if (!check_name(alteration))
-        return false;
     const struct meta_config *before = replaces ? overrides_of(alteration) : NULL;
     size_t count = (size_t)MAX_OF(asked, 0) + (before != NULL ? before->values.count : 0);
     alteration->changes = ARENA_ARRAY(alteration->arena, struct config_pair, count + 1);

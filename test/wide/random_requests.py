@@ -474,10 +474,32 @@ class Round:
             return line("delete", "DeleteTopics", 6, {"topics": topics, "timeoutMs": 10000})
         return line("delete", "DeleteTopics", version, {"topicNames": names, "timeoutMs": 10000})
 
+    def altered(self, name):
+        """Of a topic, as it is or not; nothing comes of it, since Kafka's brokers hear of a change late."""
+        operations = [{"name": self.pick(*MORE_KEYS, *(one for one, _ in SETTINGS)),
+                       "configOperation": self.pick(0, 0, 0, 1, 2, 3), "value": self.pick(*VALUES, None)}
+                      for _ in range(self.pick(0, 1, 1, 1))]
+        return {"resourceType": 2, "resourceName": name, "configs": operations}
+
+    def alter(self):
+        names = [self.pick(*(one.name for one in self.topics), *MISSING[:-1]) for _ in range(self.pick(1, 1, 2))]
+        body = {"resources": [self.altered(name) for name in names], "validateOnly": True}
+        return line("alter", "IncrementalAlterConfigs", self.pick(0, 1), body)
+
+    def grow(self):
+        topics = []
+        for _ in range(self.pick(1, 1, 2)):
+            count = self.pick(0, 1, 2, 3, 4, 5, -1, 20000)
+            brokers = [{"brokerIds": self.pick([1], [1], [], [1, 1], [2])} for _ in range(self.pick(1, 2))]
+            topics.append({"name": self.pick(*(one.name for one in self.topics), *MISSING[:-1]), "count": count,
+                           "assignments": self.pick(None, None, brokers)})
+        return line("grow", "CreatePartitions", self.pick(*range(4)),
+                    {"topics": topics, "timeoutMs": 10000, "validateOnly": True})
+
     def lines(self):
         yield from self.make_topics()
         steps = ((self.produce, 40), (self.fetch, 25), (self.list_offsets, 12), (self.metadata, 4), (self.epochs, 4),
-                 (self.describe_partitions, 3), (self.describe_configs, 4), (self.create, 5), (self.delete, 2),
+                 (self.describe_partitions, 3), (self.describe_configs, 4), (self.create, 5), (self.delete, 2), (self.alter, 5), (self.grow, 3),
                  (self.init_again, 1), (self.cluster, 1), (self.coordinator, 1), (self.versions, 1),
                  (self.make_producer, 1))
         for _ in range(STEPS):
