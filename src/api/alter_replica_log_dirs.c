@@ -10,6 +10,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* ".<32 digits>-future": so much is behind a partition's name where Kafka moves it. */
 #define FUTURE_SIZE 40
@@ -63,7 +64,7 @@ static enum err begin_move(const struct move_part *part, struct replica *replica
         char name[PARTITION_NAME_SIZE];
         (void)snprintf(name, sizeof name, "%.*s-%d", SLICE_ARG(part->topic), part->partition);
         replica_move_remember(set, name, part->to);
-        return ERR_REPLICA_NOT_AVAILABLE;
+        return part->is_known ? ERR_REPLICA_NOT_AVAILABLE : ERR_UNKNOWN_TOPIC_OR_PARTITION;
     }
     if (replica->dir_index != part->to && some_are_offline(set))
         return ERR_KAFKA_STORAGE_ERROR;
@@ -131,43 +132,82 @@ static bool add_partition(struct move_state *state, struct move_part *part, stru
                           replica_shard_of(part->topic, part->partition, shards), &part->part);
 }
 
-/* One topic of one directory. */
-static bool add_topic(struct move_state *state, struct slice path,
-                      const struct alter_replica_log_dirs_request_dirs_topics *asked,
-                      struct alter_replica_log_dirs_response_results *answer)
+/* One partition as it was asked for. */
+struct asked {
+    struct slice topic;
+    struct slice path;
+    int32_t partition;
+    int32_t turn; /* of one that is named more than once the last counts, as in Kafka */
+};
+
+static int by_partition(const void *a, const void *b)
 {
-    struct arena *arena = &state->request->arena;
-    size_t count = (size_t)MAX_OF(asked->partitions_count, 0);
-    struct move_part *parts = ARENA_ARRAY(arena, struct move_part, count);
-    answer->topic_name = asked->name;
-    answer->partitions_count = (int32_t)count;
-    answer->partitions =
-        ARENA_ARRAY(arena, struct alter_replica_log_dirs_response_results_partitions, count);
-    bool fine = !arena->failed;
-    for (size_t i = 0; i < count && fine; i++) {
-        parts[i].answer = &answer->partitions[i];
-        parts[i].topic = asked->name;
-        parts[i].partition = asked->partitions[i];
-        fine = add_partition(state, &parts[i], path);
-    }
-    return fine;
+    const struct asked *left = a;
+    const struct asked *right = b;
+    int order = slice_compare(left->topic, right->topic);
+    if (order == 0)
+        order = (left->partition > right->partition) - (left->partition < right->partition);
+    return order != 0 ? order : (left->turn > right->turn) - (left->turn < right->turn);
+}
+
+/* All that is asked for, in order of topic and partition. NULL: memory is out. */
+static struct asked *list_asked(const struct alter_replica_log_dirs_request *message,
+                                struct arena *arena, size_t *ret_count)
+{
+    size_t count = 0;
+    for (int32_t d = 0; d < message->dirs_count; d++)
+        for (int32_t t = 0; t < message->dirs[d].topics_count; t++)
+            count += (size_t)MAX_OF(message->dirs[d].topics[t].partitions_count, 0);
+    struct asked *asked = ARENA_ARRAY(arena, struct asked, count + 1);
+    *ret_count = 0;
+    for (int32_t d = 0; asked != NULL && d < message->dirs_count; d++)
+        for (int32_t t = 0; t < message->dirs[d].topics_count; t++)
+            for (int32_t p = 0; p < message->dirs[d].topics[t].partitions_count; p++) {
+                asked[*ret_count] =
+                    (struct asked){.topic = message->dirs[d].topics[t].name,
+                                   .path = message->dirs[d].path,
+                                   .partition = message->dirs[d].topics[t].partitions[p],
+                                   .turn = (int32_t)*ret_count};
+                (*ret_count)++;
+            }
+    if (asked != NULL)
+        qsort(asked, count, sizeof *asked, by_partition);
+    return asked;
+}
+
+static bool is_again(const struct asked *one, const struct asked *next)
+{
+    return slice_equal(one->topic, next->topic) && one->partition == next->partition;
 }
 
 static bool add_all(struct move_state *state)
 {
-    const struct alter_replica_log_dirs_request *message =
-        API_MESSAGE(state->request, alter_replica_log_dirs_request);
-    size_t count = 0;
-    for (int32_t i = 0; i < message->dirs_count; i++)
-        count += (size_t)MAX_OF(message->dirs[i].topics_count, 0);
-    state->response.results = ARENA_ARRAY(
-        &state->request->arena, struct alter_replica_log_dirs_response_results, count + 1);
-    bool fine = state->response.results != NULL;
+    struct arena *arena = &state->request->arena;
+    size_t count;
+    const struct asked *asked =
+        list_asked(API_MESSAGE(state->request, alter_replica_log_dirs_request), arena, &count);
+    struct alter_replica_log_dirs_response_results *topics =
+        ARENA_ARRAY(arena, struct alter_replica_log_dirs_response_results, count + 1);
+    struct alter_replica_log_dirs_response_results_partitions *answers =
+        ARENA_ARRAY(arena, struct alter_replica_log_dirs_response_results_partitions, count + 1);
+    struct move_part *parts = ARENA_ARRAY(arena, struct move_part, count + 1);
+    bool fine = !arena->failed;
+    struct alter_replica_log_dirs_response_results *topic = NULL;
+    state->response.results = topics;
     state->response.results_count = 0;
-    for (int32_t i = 0; i < message->dirs_count && fine; i++)
-        for (int32_t t = 0; t < message->dirs[i].topics_count && fine; t++)
-            fine = add_topic(state, message->dirs[i].path, &message->dirs[i].topics[t],
-                             &state->response.results[state->response.results_count++]);
+    for (size_t i = 0; i < count && fine; i++) {
+        if (i + 1 < count && is_again(&asked[i], &asked[i + 1]))
+            continue;
+        if (topic == NULL || !slice_equal(topic->topic_name, asked[i].topic)) {
+            topic = &topics[state->response.results_count++];
+            *topic = (struct alter_replica_log_dirs_response_results){.topic_name = asked[i].topic,
+                                                                      .partitions = &answers[i]};
+        }
+        parts[i].answer = &topic->partitions[topic->partitions_count++];
+        parts[i].topic = asked[i].topic;
+        parts[i].partition = asked[i].partition;
+        fine = add_partition(state, &parts[i], asked[i].path);
+    }
     return fine;
 }
 

@@ -184,6 +184,7 @@ static const char *hint_of(int code)
     switch (code) {
     case ERR_LOG_DIR_NOT_FOUND:
         return "ottla logdirs lists the directories; name one as it stands there";
+    case ERR_UNKNOWN_TOPIC_OR_PARTITION:
     case ERR_REPLICA_NOT_AVAILABLE:
         return "there is no such partition yet; it will be made in that directory";
     case ERR_KAFKA_STORAGE_ERROR:

@@ -43,6 +43,7 @@ struct replica_move {
     struct shard_job job;
     /* of the log that was let go of */
     struct log *log;
+    int64_t size;
     int64_t start_offset;
     int64_t end_offset;
     bool closed_clean;
@@ -193,6 +194,7 @@ static void on_let_go(void *context)
     role_now_on_shard();
     struct replica_move *move = context;
     struct replica *replica = move->replica;
+    move->size = log_size(replica->log);
     move->start_offset = log_start_offset(replica->log);
     move->end_offset = log_end_offset(replica->log);
     log_detach(replica->log);
@@ -523,6 +525,11 @@ void replica_moves_fini(struct replica_set *set)
     struct list *node;
     while ((node = list_take_first(&set->wishes)) != NULL)
         free(CONTAINER_OF(node, struct replica_wish, link));
+}
+
+int64_t replica_move_size(const struct replica *replica)
+{
+    return replica->log == NULL && replica->move != NULL ? replica->move->size : -1;
 }
 
 void replica_moves_stop(struct replica_set *set)

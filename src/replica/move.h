@@ -9,6 +9,8 @@
 MUST_USE enum err replica_move_to(struct replica *, int to) ON(on_shard);
 /* A partition that this shard does not have yet is moved there as soon as it does. */
 void replica_move_remember(struct replica_set *, const char *name, int to);
+/* Bytes of its log, while that is let go of for a move; else -1. */
+int64_t replica_move_size(const struct replica *);
 /* Where it is being moved to. false: nowhere. */
 MUST_USE bool replica_move_place(const struct replica *, struct replica_place_row *ret_row);
 

@@ -661,22 +661,32 @@ bool replica_set_points(const struct replica_set *set, int dir_index, struct rep
 
 /* ---- places ---- */
 
+/* false: it has no files that could be told of now. */
+static bool fill_place(const struct replica *replica, struct replica_place_row *ret_row)
+{
+    int64_t size = replica->log != NULL ? log_size(replica->log) : replica_move_size(replica);
+    int64_t lag = replica->log != NULL ? replica->high_watermark - log_end_offset(replica->log) : 0;
+    if (size < 0 || replica->doomed || log_dir_is_offline(&replica->set->dirs[replica->dir_index]))
+        return false;
+    *ret_row = (struct replica_place_row){
+        .dir = replica->dir_index,
+        .topic = slice_of(replica->name, (size_t)(strrchr(replica->name, '-') - replica->name)),
+        .partition = replica->partition,
+        .size = size,
+        .offset_lag = MAX_OF(lag, (int64_t)0),
+    };
+    return true;
+}
+
 void replica_set_places(const struct replica_set *set,
                         void (*on_row)(void *, const struct replica_place_row *), void *context)
 {
     for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL;
          node = hash_table_next(&set->table, node)) {
         const struct replica *replica = CONTAINER_OF(node, struct replica, node);
-        if (replica->log == NULL || replica->doomed || log_is_offline(replica->log))
+        struct replica_place_row row;
+        if (!fill_place(replica, &row))
             continue;
-        struct replica_place_row row = {
-            .dir = replica->dir_index,
-            .topic = slice_of(replica->name, (size_t)(strrchr(replica->name, '-') - replica->name)),
-            .partition = replica->partition,
-            .size = log_size(replica->log),
-            .offset_lag =
-                MAX_OF(replica->high_watermark - log_end_offset(replica->log), (int64_t)0),
-        };
         on_row(context, &row);
         if (replica_move_place(replica, &row))
             on_row(context, &row);

@@ -89,6 +89,8 @@ class Player:
             return self.name_of(key, value)
         if key == "clusterId" or (key == "finalizedFeaturesEpoch" and value >= 0):
             return f"${key}"
+        if key == "logDir" or (key in ("totalBytes", "usableBytes") and value > 0):
+            return f"${key}"
         if value == self.port and key == "port":
             return "$port"
         if isinstance(value, str):

@@ -258,7 +258,8 @@ def describe():
     node = Dirs(2)
     try:
         run("topic", "create", "t", "-p", "3", "-b", node.address)
-        produce(node, "t", ["a" * 1000], 0)
+        for partition in range(3):
+            produce(node, "t", ["a" * 1000], partition)
         dirs = described(node)
         found = {(t["name"], p["partitionIndex"]): p for d in dirs.values()
                  for t in d["topics"] for p in t["partitions"]}
@@ -300,7 +301,7 @@ def moves(shards):
         home = 1 if is_in(node, 1, "t-0") else 2
         away = 3 - home
         check("no such directory", move(node, "t", 0, "/no/such") == 57)
-        check("no such partition", move(node, "t", 9, node.path(1)) == 9)
+        check("no such partition", move(node, "t", 9, node.path(1)) == 3)
         check("where it is already", move(node, "t", 0, node.path(home)) == 0)
         check("a move begins", move(node, "t", 0, node.path(away)) == 0)
         produce(node, "t", ["meanwhile"], 0)
@@ -324,8 +325,8 @@ def moves(shards):
                 p["isFutureKey"] for d in described(node).values() for t in d["topics"]
                 for p in t["partitions"])), str(node.folders(1) + node.folders(2)))
         check("and nothing is lost by them", consume(node, "t", 0) == [*lines, "meanwhile", "after"])
-        check("a partition that is yet to come", move(node, "late", 0, node.path(1)) == 9 and
-              move(node, "later", 0, node.path(2)) == 9)
+        check("a partition that is yet to come", move(node, "late", 0, node.path(1)) == 3 and
+              move(node, "later", 0, node.path(2)) == 3)
         run("topic", "create", "late", "later", "-b", node.address)
         check("goes where it was told to", produce(node, "late", ["x"], 0) and
               wait_for(lambda: is_in(node, 1, "late-0") and is_in(node, 2, "later-0")) and
@@ -383,7 +384,7 @@ def command():
                                   (["--move", "t", "--to", "/x"], 2, "TOPIC:PARTITION"),
                                   (["--move", "t:0", "--to", "/x"], 1, "LOG_DIR_NOT_FOUND"),
                                   (["--move", "n:0", "--to", str(node.path(1))], 1,
-                                   "REPLICA_NOT_AVAILABLE")):
+                                   "UNKNOWN_TOPIC_OR_PARTITION")):
             done = subprocess.run([CLIENT, "logdirs", *words, "-b", node.address],
                                   capture_output=True, check=False)
             check(f"logdirs {' '.join(words[:2])} says {text}", done.returncode == code and
