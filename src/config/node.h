@@ -128,10 +128,13 @@ struct node_config {
     int32_t workers;          /* ottla.workers */
     const char *metrics_host; /* ottla.metrics.listener; NULL: none */
     uint16_t metrics_port;
-    int64_t memory_request_bytes; /* ottla.memory.request.bytes: request bytes held in all */
-    int64_t disk_reserve_bytes;   /* ottla.disk.reserve.bytes; -1: by the disk's size */
-    int32_t frame_timeout_ms;     /* ottla.frame.timeout.ms: first to last byte of a request */
-    const char *log_level;        /* ottla.log.level: debug, info, warn, error */
+    int64_t memory_request_bytes;   /* ottla.memory.request.bytes: request bytes held in all */
+    int64_t disk_reserve_bytes;     /* ottla.disk.reserve.bytes; -1: by the disk's size */
+    int32_t frame_timeout_ms;       /* ottla.frame.timeout.ms: first to last byte of a request */
+    int64_t index_cache_bytes;      /* ottla.index.cache.bytes: of sealed segments' indexes */
+    int64_t scrub_bytes_per_second; /* ottla.scrub.bytes.per.second; 0: off */
+    int64_t scrub_interval_ms;      /* ottla.scrub.interval.ms: from pass to pass */
+    const char *log_level;          /* ottla.log.level: debug, info, warn, error */
 };
 
 struct node_config_input {

@@ -75,6 +75,9 @@ static const struct field fields[] = {
     FIELD(memory_request_bytes, "ottla.memory.request.bytes"),
     FIELD(disk_reserve_bytes, "ottla.disk.reserve.bytes"),
     FIELD(frame_timeout_ms, "ottla.frame.timeout.ms"),
+    FIELD(index_cache_bytes, "ottla.index.cache.bytes"),
+    FIELD(scrub_bytes_per_second, "ottla.scrub.bytes.per.second"),
+    FIELD(scrub_interval_ms, "ottla.scrub.interval.ms"),
     FIELD(log_level, "ottla.log.level"),
 };
 

@@ -193,8 +193,6 @@ static void submit(struct log_check *check) ON(on_shard)
     check->log->checks++;
     check->job =
         (struct shard_job){.run = check_run, .on_done = check_done, .lane = SHARD_LANE_DATA};
-    if (check->verify.leaves_no_traces)
-        check->job.lane = SHARD_LANE_UPKEEP;
     shard_submit(check->log->shard, &check->job);
 }
 
@@ -371,7 +369,7 @@ static void take_remade(struct log_check *check) ON(on_shard)
     remake_free(remake);
 }
 
-static void tell_all(struct list *waiting, int error)
+static void tell_all(struct list *waiting, struct log_span looked_at, int error)
 {
     struct list now;
     struct list *node;
@@ -379,6 +377,8 @@ static void tell_all(struct list *waiting, int error)
     list_move_all(waiting, &now);
     while ((node = list_take_first(&now)) != NULL) {
         struct log_check_waiter *waiter = CONTAINER_OF(node, struct log_check_waiter, link);
+        waiter->from = looked_at.from;
+        waiter->reached = looked_at.to;
         waiter->on_ready(waiter, error);
     }
 }
@@ -392,7 +392,7 @@ static void go_on(struct log *log, struct log_segment *segment) ON(on_shard)
     remake_free(segment->remake);
     segment->remake = NULL;
     segment->index_was_made = false;
-    tell_all(&segment->waiting, -EAGAIN);
+    tell_all(&segment->waiting, (struct log_span){0}, -EAGAIN);
 }
 
 static void check_done(struct shard *shard, struct shard_job *job)
@@ -414,13 +414,14 @@ static void check_done(struct shard *shard, struct shard_job *job)
     if (check->kind == CHECK_REMAKE)
         take_remade(check);
     if (segment != NULL)
-        tell_all(&segment->waiting, check->verify.error);
+        tell_all(&segment->waiting, (struct log_span){check->from, check->verify.position},
+                 check->verify.error);
     /* Whoever was told may have let the segment go. */
     if (check->segment != NULL) {
         segment->ended = NULL;
         go_on(log, segment);
     }
-    tell_all(&check->left, 0);
+    tell_all(&check->left, (struct log_span){0}, 0);
     free(check);
     log->checks--;
     log_flush_next(log); /* who waits for nothing to be under way may have waited for this */

@@ -4,14 +4,13 @@
 
 #include "base/always.h"
 #include "sys/file.h"
-#include "tbl/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 void log_files_init(struct log_files *files, int open_max)
 {
-    *files = (struct log_files){.open_max = open_max, .index_bytes_max = LIMIT_INDEX_CACHE_SIZE};
+    *files = (struct log_files){.open_max = open_max};
     list_init(&files->idle);
     list_init(&files->indexes);
 }

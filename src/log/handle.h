@@ -21,8 +21,8 @@ struct log_files {
     bool write_out_busy; /* one of them is being written out: log/write_out.c */
     struct list indexes; /* of sealed segments, least recently used first: log/sealed_index.c */
     int64_t index_bytes;
-    int64_t index_bytes_max;
-    struct stats *stats; /* the shard's, or NULL */
+    int64_t index_bytes_max; /* one is kept however large it is */
+    struct stats *stats;     /* the shard's, or NULL */
 };
 
 struct log_handle {

@@ -151,6 +151,8 @@ struct log_range {
 struct log_check_waiter {
     struct list link;
     void (*on_ready)(struct log_check_waiter *, int error); /* 0 or -errno */
+    int64_t from; /* positions that were looked at, where it was a piece */
+    int64_t reached;
 };
 
 struct log_read;

@@ -40,6 +40,7 @@ struct replica {
     bool is_first;             /* it was opened as a new one, not after a move */
     bool doomed;               /* its topic is gone: deleted once nothing is under way */
     struct list doomed_link;   /* the set's; itself when it is not doomed */
+    struct list scrub_link;    /* the set's scrubber's; itself when it does not wait for it */
     struct replica *successor; /* of the same name: opened once this one's folder is gone */
     struct log *log;           /* NULL: it is not open, or a worker closes it */
     struct log *closing;       /* that worker's */

@@ -74,6 +74,7 @@ void replica_set_init(struct replica_set *set)
     replica_assigner_init(set);
     replica_room_init(set);
     replica_moves_init(set);
+    replica_scrubber_init(&set->scrubber);
 }
 
 void replica_set_fini(struct replica_set *set)
@@ -108,6 +109,7 @@ static void replica_free(struct replica *replica)
     shard_timer_stop(set->shard, &replica->flush_timer);
     hash_table_remove(&set->table, &replica->node);
     list_remove(&replica->doomed_link);
+    replica_scrubber_forget(&set->scrubber, replica);
     if (replica->successor != NULL)
         submit_opening(replica->successor);
     stats_add(set->stats, METRIC_PARTITIONS, -1);
@@ -294,6 +296,7 @@ static struct replica *replica_new(struct replica_set *set, const struct meta_to
     replica->next_dir = -1;
     list_init(&replica->doomed_link);
     list_init(&replica->assign_link);
+    list_init(&replica->scrub_link);
     replica_init_waiting(replica);
     shard_timer_init(&replica->flush_timer, NULL);
     struct replica_key key = {.topic_id = topic->id, .partition = partition->id};
@@ -483,6 +486,7 @@ void replica_set_follow(struct replica_set *set, const struct meta_image *before
         if (before == NULL || !is_unchanged(before, now, entry.value))
             follow_topic(set, now, entry.value);
     set->image_end = now->end_offset;
+    replica_scrubber_start(set);
     replica_wake(&set->waiting_image);
 }
 
@@ -606,6 +610,7 @@ void replica_set_stop(struct replica_set *set)
     replica_assigner_stop(set);
     replica_room_stop(set);
     replica_moves_stop(set);
+    replica_scrubber_stop(set);
     struct hash_node *node = hash_table_next(&set->table, NULL);
     while (node != NULL) {
         struct replica *replica = CONTAINER_OF(node, struct replica, node);

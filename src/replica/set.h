@@ -7,6 +7,7 @@
 #include "log/dir.h"
 #include "peer/peer.h"
 #include "replica/replica.h"
+#include "replica/scrubber.h"
 #include "shard/stats.h"
 
 /* The offsets that a directory's checkpoint files hold. */
@@ -76,7 +77,8 @@ struct replica_set {
     int closing_count;
     bool stopping;
     struct replica_points *points; /* one a directory: filled as replicas are closed; or NULL */
-    uint64_t changes;              /* high watermarks, recovery points: rises with each */
+    struct replica_scrubber scrubber;
+    uint64_t changes; /* high watermarks, recovery points: rises with each */
     void (*on_settled)(struct replica_set *); /* the last opening or closing under way has ended */
 };
 

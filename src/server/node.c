@@ -97,6 +97,8 @@ static bool make_local(struct node *node, int index)
     };
     replica_set_init(set);
     log_files_init(&set->files, (int)MAX_OF(files, (int64_t)16));
+    set->files.index_bytes_max = node->config->index_cache_bytes / node->shard_count;
+    set->files.stats = &local->api.stats;
     for (int i = 0; i < node->dir_count; i++) {
         checkpoint_init(&set->points[i].recovery_points);
         checkpoint_init(&set->points[i].log_starts);

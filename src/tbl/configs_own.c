@@ -19,6 +19,15 @@ const struct config_row tbl_configs_own[] = {
          "Bytes of each log directory's file system that records leave free: less than that, and "
          "they are refused with KAFKA_STORAGE_ERROR until space returns. -1: a hundredth of the "
          "file system, between 4 MiB and 1 GiB; 0: none."},
+    {OWN("ottla.index.cache.bytes", LONG, "67108864"), AT_LEAST(1048576), HONOURED,
+     .doc =
+         "Bytes of memory for offset indexes of segments that are not written any more; an index "
+         "of 1 GiB of small batches takes 2 MiB."},
+    {OWN("ottla.scrub.bytes.per.second", LONG, "4194304"), BETWEEN(0, 10737418240), HONOURED,
+     .doc = "Bytes of segments whose checksums are looked at in a second, in the background and "
+            "without filling the page cache; 0: none are."},
+    {OWN("ottla.scrub.interval.ms", LONG, "604800000"), AT_LEAST(60000), HONOURED,
+     .doc = "Time from the beginning of one such look at everything to the next one's."},
     {OWN("ottla.log.level", STRING, "info"), ONE_OF("debug, info, warn, error"), HONOURED,
      .doc = "Least severe lines of the node's own log that are written."},
 };

@@ -29,9 +29,6 @@
 #define LIMIT_SEND_STALL_MS 60000
 /* Ranges up to this size are read and sent with the header in one call; above, sendfile. */
 #define LIMIT_COPY_RANGE_SIZE (32 * 1024)
-/* Bytes of sealed segments' offset indexes that one shard keeps; the least recently used go. An
- * index of a segment of 1 GiB has 2 MiB. */
-#define LIMIT_INDEX_CACHE_SIZE (32LL * 1024 * 1024)
 /* Bytes of a segment that are checked before their first fetch, at least, in one job; more where a
  * reader goes on from piece to piece. */
 #define LIMIT_CHECK_SIZE (256 * 1024)
