@@ -1,5 +1,6 @@
-/* Looking at a log's segments piece by piece in the background: what was not checked since the start,
- * or everything again. What is found bad is told as always (check.h). On the owning shard. */
+/* Looking at a log's segments piece by piece in the background: what was not checked since the
+ * start, or everything again. What is found bad is told as always (check.h). On the owning
+ * shard. */
 #ifndef LOG_SCRUB_H
 #define LOG_SCRUB_H
 
