@@ -18,11 +18,12 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "test/lib"))
-import check  # noqa: E402
 import disk  # noqa: E402
 import hole  # noqa: E402
-import load  # noqa: E402
-from check import Shape  # noqa: E402
+import kernel  # noqa: E402
+import workload  # noqa: E402
+import promises  # noqa: E402
+from promises import Shape  # noqa: E402
 from frames import Link  # noqa: E402
 from node import Node  # noqa: E402
 
@@ -57,21 +58,21 @@ class World:
         self.clean = False  # the node had stopped before the cut
         self.cuts = {"load": 0, "stop": 0, "stopped": 0, "start": 0}
         self.places = [(TOPIC, number) for number in range(PARTITIONS)]
-        self.topics = load.Topics(self.dice())
+        self.topics = workload.Topics(self.dice())
         with Link(self.node.port) as link:
-            if load.create_topic(link, TOPIC, PARTITIONS, shape.configs) != 0:
+            if workload.create_topic(link, TOPIC, PARTITIONS, shape.configs) != 0:
                 raise RuntimeError("the topic is not made:\n" + self.node.log())
-            identities = [load.init_producer_id(link) for _ in self.places]
+            identities = [workload.init_producer_id(link) for _ in self.places]
         self.topics.producer_ids += identities
-        self.producers = [load.Producer(f"once-{place[1]}", place, self.dice(), -1, identity)
+        self.producers = [workload.Producer(f"once-{place[1]}", place, self.dice(), -1, identity)
                           for place, identity in zip(self.places, identities)]
-        self.producers += [load.Producer(f"acks{acks}-{place[1]}", place, self.dice(), acks,
+        self.producers += [workload.Producer(f"acks{acks}-{place[1]}", place, self.dice(), acks,
                                          large=acks == 1 and "internal.segment.bytes" not in shape.configs)
                            for place in self.places for acks in (1, -1)]
-        self.probes = {place: load.Producer(f"probe-{place[1]}", place, self.dice(), -1)
+        self.probes = {place: workload.Producer(f"probe-{place[1]}", place, self.dice(), -1)
                        for place in self.places}
-        self.readers = {place: load.Reader(place) for place in self.places[:1]}
-        self.kernel = load.Kernel(self.power.path, self.dice())
+        self.readers = {place: workload.Reader(place) for place in self.places[:1]}
+        self.kernel = kernel.Kernel(self.power.path, self.dice())
 
     def dice(self):
         return random.Random(self.chance.random())
@@ -138,13 +139,13 @@ class World:
 
     def listed(self):
         with Link(self.node.port) as link:
-            return load.topic_names(link)
+            return workload.topic_names(link)
 
     def turn(self):
         """From one start to the next."""
         faults = self.live() + self.come_back()
         shape = dataclasses.replace(self.shape, flushed=self.shape.flushed or self.clean)
-        faults += check.faults_of(self.node, shape, self.places, self.producers, self.probes,
+        faults += promises.faults_of(self.node, shape, self.places, self.producers, self.probes,
                                   self.readers)
         return faults + self.topics.faults(self.listed())
 

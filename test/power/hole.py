@@ -4,9 +4,9 @@ batches behind it. The log must end at the hole, and what is behind it must neve
 
 import random
 
-import check
 import disk
-import load
+import promises
+import workload
 from frames import Link
 from node import Node
 
@@ -29,7 +29,7 @@ def whole_in_front(data, sent):
     more."""
     at = 0
     for number, each in enumerate(sent):
-        if data[at + load.FROM_MAGIC:at + len(each.data)] != each.key:
+        if data[at + workload.FROM_MAGIC:at + len(each.data)] != each.key:
             page = (at + len(each.data)) // 4096 * 4096 + 4096
             return number, not any(data[page:page + 4096]) and any(data[page + 4096:])
         at += len(each.data)
@@ -39,21 +39,21 @@ def whole_in_front(data, sent):
 def start_faults(node, producer, wanted):
     """What the node serves is what is in front of the hole, and the next batch follows it."""
     with Link(node.port) as link:
-        faults, end = check.partition_faults(link, PLACE, [producer], None, check.Shape("hole"))
+        faults, end = promises.partition_faults(link, PLACE, [producer], None, promises.Shape("hole"))
         held = len(producer.sent)
         if held != wanted:
             faults.append(f"{held} batches are there, not {wanted}")
-        return faults + check.probe_faults(link, producer, end)
+        return faults + promises.probe_faults(link, producer, end)
 
 
 def faults(seed):
     power = disk.Disk("noauto_da_alloc,data=ordered")
-    producer = load.Producer("hole", PLACE, random.Random(seed), acks=1)
+    producer = workload.Producer("hole", PLACE, random.Random(seed), acks=1)
     node = Node(data=power.path / "data")
     log = node.data / "hole-0/00000000000000000000.log"
     try:
         with Link(node.port) as link:
-            if load.create_topic(link, PLACE[0], 1, {}) != 0:
+            if workload.create_topic(link, PLACE[0], 1, {}) != 0:
                 return ["the topic is not made"]
             found = write(link, producer, BEFORE)
             disk.sync_file_range(log, 0, 0)

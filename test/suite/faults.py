@@ -23,10 +23,10 @@ import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "test/lib"), str(TOP / "test/power")]
-import check  # noqa: E402
+sys.path.insert(0, str(TOP / "test/lib"))
 import frames  # noqa: E402
-import load  # noqa: E402
+import promises  # noqa: E402
+import workload  # noqa: E402
 from frames import Link  # noqa: E402
 from node import Node  # noqa: E402
 
@@ -48,7 +48,7 @@ ACTIONS = {
     "preadv": (errno.EIO, errno.EINTR),
 }
 HARMLESS = (0, errno.EINTR)
-FLUSHED = check.Shape("swept", flushed=True)
+FLUSHED = promises.Shape("swept", flushed=True)
 TOPICS = {
     "flushed": (2, {"flush.messages": "1", "internal.segment.bytes": "3000", "index.interval.bytes": "200"}),
     "plain": (1, {"internal.segment.bytes": "250000"}),
@@ -64,7 +64,7 @@ def build_shim(folder):
     return folder / "fail_call.so"
 
 
-class Producer(load.Producer):
+class Producer(workload.Producer):
     """One request at a time; an idempotent one tries again what was refused."""
 
     def __init__(self, name, place, seed, acks, identity=None, large=False):
@@ -131,7 +131,7 @@ class Life:
             self.timed(f"creating {name}", lambda: self.create(link, name, partitions, configs))
         self.producers = [Producer("acks1", PLACES[1], 2, 1), Producer("plain", PLACES[2], 3, 1, large=True)]
         try:
-            self.producers.insert(0, Producer("once", PLACES[0], 1, -1, load.init_producer_id(link)))
+            self.producers.insert(0, Producer("once", PLACES[0], 1, -1, workload.init_producer_id(link)))
         except ConnectionError:
             self.refused += 1
         for _ in range(TURNS):
@@ -152,7 +152,7 @@ class Life:
     def create(self, link, name, partitions, configs):
         for _ in range(TRIES):
             sent = time.monotonic()
-            error = load.create_topic(link, name, partitions, configs)
+            error = workload.create_topic(link, name, partitions, configs)
             if error == 0:
                 self.created.add(name)
                 self.answers.append((sent, "__cluster_metadata-0"))
@@ -163,7 +163,7 @@ class Life:
     def delete(self, link, name):
         sent = time.monotonic()
         self.created.discard(name)
-        if load.delete_topic(link, name) == 0:
+        if workload.delete_topic(link, name) == 0:
             self.deleted.add(name)
             self.answers.append((sent, "__cluster_metadata-0"))
         else:
@@ -215,7 +215,7 @@ class Life:
         self.node.around = ()
         self.node.start()
         with Link(self.node.port) as link:
-            listed = load.topic_names(link)
+            listed = workload.topic_names(link)
             if self.created - listed:
                 self.faults.append(f"topics are lost: {self.created - listed}")
             if self.deleted & listed:
@@ -224,8 +224,8 @@ class Life:
                 producer.sent += [each for each in producer.again if each.refused]  # may be there
                 producer.again = []
                 if producer.place[0] in listed:
-                    more, end = check.partition_faults(link, producer.place, [producer], None, FLUSHED)
-                    self.faults += more + check.probe_faults(link, producer, end)
+                    more, end = promises.partition_faults(link, producer.place, [producer], None, FLUSHED)
+                    self.faults += more + promises.probe_faults(link, producer, end)
         if self.node.stop() != 0:
             self.faults.append("the second stop is not clean")
 

@@ -1,17 +1,14 @@
-"""Who works while the power is cut: producers that remember what they sent and what was acknowledged,
-somebody who makes and deletes topics, a reader, and a kernel that writes back what nobody asked for. Each is an
-object that lives over all cuts and a thread from start to cut. Bytes are compared, never parsed: what a log holds
-from a batch's magic byte on is what was sent.
+"""Who works at a node that is cut off: producers that remember what they sent and what was acknowledged, somebody
+who makes and deletes topics, a reader. Each is an object that lives over all ends of the node and a thread from
+start to end. Bytes are compared, never parsed: what a log holds from a batch's magic byte on is what was sent.
 """
 
 import collections
-import pathlib
 import struct
 import threading
 import time
 
 import batch
-import disk
 import frames
 from frames import Link
 
@@ -234,36 +231,6 @@ class Reader(Worker):
 
     def forget_after(self, moment):
         self.seen = [each for each in self.seen if each[0] <= moment]
-
-
-class Kernel(Worker):
-    """Writes back parts of files in an order of its own, and commits the journal."""
-
-    def __init__(self, path, chance):
-        super().__init__()
-        self.path, self.chance = pathlib.Path(path), chance
-
-    def run(self, port):
-        while self.going:
-            time.sleep(self.chance.uniform(0, 0.02))
-            try:
-                self.write_something()
-            except OSError:
-                pass  # the file is gone, or the power
-
-    def write_something(self):
-        if self.chance.random() < 0.2:
-            with open(self.path / "journal-commit", "wb") as own:
-                own.write(b"x")
-                own.flush()
-                disk.os.fsync(own.fileno())
-            return
-        files = [each for each in self.path.glob("data/*/*") if each.is_file()]
-        if files:
-            path = self.chance.choice(files)
-            pages = path.stat().st_size // 4096 + 1
-            disk.sync_file_range(path, 4096 * self.chance.randrange(pages),
-                                 4096 * self.chance.randrange(1, 9))
 
 
 # ---- requests ----

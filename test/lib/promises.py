@@ -2,7 +2,7 @@
 
 import dataclasses
 
-import load
+import workload
 from frames import Link
 
 
@@ -34,7 +34,7 @@ def contents(place, start, found, producers, shape):
         if base != wanted:
             faults.append(f"{place}: offset {base} stands where {wanted} should")
         wanted = last + 1
-        producer, number = known.get(data[load.FROM_MAGIC:], (None, None))
+        producer, number = known.get(data[workload.FROM_MAGIC:], (None, None))
         if producer is None:
             faults.append(f"{place}: at {base} stands what nobody sent, or what was cut before")
         elif number in held[producer]:
@@ -66,7 +66,7 @@ def producer_faults(producer, held, start, shape):
 
 
 def partition_faults(link, place, producers, reader, shape):
-    start, found = load.read_all(link, place)
+    start, found = workload.read_all(link, place)
     faults, held = contents(place, start, found, producers, shape)
     end = found[-1][1] + 1 if found else start
     for producer in producers:
