@@ -22,6 +22,9 @@ struct log_flush_job {
     struct list sealed;          /* log_sealed */
     struct log_handle **handles; /* referenced */
     int handle_count;
+    uint8_t *aborted; /* the active segment's transaction index, where it changed; or NULL */
+    size_t aborted_size;
+    int64_t aborted_base;
     struct text epochs; /* the leader epoch checkpoint, when it changed */
     bool store_epochs;
     bool sync_folder;
@@ -86,6 +89,7 @@ enum err log_roll(struct log *log)
         return ERR_KAFKA_STORAGE_ERROR;
     }
     list_add_tail(&log->sealed, &sealed->link);
+    log->aborted_changed = false;
     log->upkeep_rests = false;
     log->segments[log->segment_count - 2]->sealing = &sealed->index;
     log->folder_changed = true;
@@ -107,19 +111,27 @@ static int write_file(const struct log *log, const char *name, struct slice byte
     return error;
 }
 
+/* What is in the file may be flushed already, so it is replaced whole. */
+static int write_aborted(const struct log *log, int64_t base_offset, struct slice bytes)
+    NOT_ON(on_shard)
+{
+    char name[LOG_STEM_SIZE + 16];
+    char stem[LOG_STEM_SIZE];
+    log_stem(log, base_offset, stem);
+    (void)snprintf(name, sizeof name, "%s.txnindex", stem);
+    return bytes.size > 0 ? sys_file_replace(log->dir_fd, name, bytes) : 0;
+}
+
 /* The producers as they were behind the segment, and its aborted transactions. */
 static int write_beside(const struct log *log, const struct log_sealed *sealed) NOT_ON(on_shard)
 {
     char name[LOG_STEM_SIZE + 16];
-    char stem[LOG_STEM_SIZE];
     (void)snprintf(name, sizeof name, "%s/%020lld.snapshot", log->name,
                    (long long)sealed->snapshot_offset);
     int error = write_file(log, name, slice_of(sealed->snapshot, sealed->snapshot_size));
-    if (error < 0 || sealed->aborted_size == 0)
-        return error;
-    log_stem(log, sealed->base_offset, stem);
-    (void)snprintf(name, sizeof name, "%s.txnindex", stem);
-    return write_file(log, name, slice_of(sealed->aborted, sealed->aborted_size));
+    return error < 0 ? error
+                     : write_aborted(log, sealed->base_offset,
+                                     slice_of(sealed->aborted, sealed->aborted_size));
 }
 
 int log_folder_sync(const struct log *log)
@@ -154,6 +166,9 @@ static void flush_run(struct shard_job *job)
         if (error == 0)
             error = write_beside(log, sealed);
     }
+    if (error == 0 && flush->aborted != NULL)
+        error =
+            write_aborted(log, flush->aborted_base, slice_of(flush->aborted, flush->aborted_size));
     flush->passes = log_error_passes(error);
     for (int i = 0; i < flush->handle_count && error == 0; i++)
         error = sys_file_sync(flush->handles[i]->fd);
@@ -177,6 +192,7 @@ static void flush_free(struct log_flush_job *flush) ON(on_shard)
     for (int i = 0; i < flush->handle_count; i++)
         log_handle_unref(flush->handles[i]);
     text_fini(&flush->epochs);
+    free(flush->aborted);
     free(flush->handles);
     free(flush);
 }
@@ -199,6 +215,7 @@ static void take_back(struct log *log, struct log_flush_job *flush)
     list_move_all(&log->sealed, &flush->sealed);
     list_move_all(&flush->sealed, &log->sealed);
     log->epochs.changed = log->epochs.changed || flush->store_epochs;
+    log->aborted_changed = log->aborted_changed || flush->aborted != NULL;
     log->folder_changed = log->folder_changed || flush->sync_folder;
     log->upkeep_rests = true;
 }
@@ -238,6 +255,19 @@ static int take_handles(struct log_flush_job *flush)
         flush->handles[flush->handle_count++] = log->segments[i]->handle;
     }
     return 0;
+}
+
+/* What ended by an abort below the flush's end is told by a file from then on (L8). 0 or -ENOMEM. */
+static int take_aborted(struct log_flush_job *flush)
+{
+    struct log *log = flush->log;
+    if (!log->aborted_changed)
+        return 0;
+    flush->aborted_base = log_active(log)->base_offset;
+    flush->aborted =
+        txns_index_write(&log->txns, flush->aborted_base, log->end_offset, &flush->aborted_size);
+    log->aborted_changed = flush->aborted == NULL;
+    return flush->aborted == NULL ? -ENOMEM : 0;
 }
 
 static void refuse_waiting(struct log *log) ON(on_shard)
@@ -287,6 +317,8 @@ void log_flush_next(struct log *log)
     list_init(&flush->sealed);
     text_init(&flush->epochs, EPOCHS_TEXT_MAX);
     int error = take_handles(flush);
+    if (error == 0)
+        error = take_aborted(flush);
     if (error < 0) {
         flush_free(flush);
         refuse_waiting(log);

@@ -227,6 +227,7 @@ bool log_note_marker(struct log *log, const struct producer_note *note,
                               .last_stable_offset = open_from >= 0
                                                         ? MIN_OF(open_from, last_offset + 1)
                                                         : last_offset + 1};
+    log->aborted_changed = log->aborted_changed || note->marker == TXN_MARKER_ABORT;
     return (note->marker != TXN_MARKER_ABORT || txn_list_add(&log->txns.aborted, &ended)) &&
            txn_list_add(&log->txns.uncommitted, &ended);
 }

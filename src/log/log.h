@@ -39,6 +39,14 @@ struct log_options {
     int32_t producer_check_interval_ms; /* between two looks for those that expired */
 };
 
+/* What cannot be read and stays where it is: below the recovery point nothing is cut. */
+struct log_damage {
+    const char *what;
+    int64_t segment; /* its base offset */
+    int64_t position;
+    int64_t offset; /* the first that may be lost */
+};
+
 /* What was found, for one log line. */
 struct log_recovery {
     int64_t scanned_bytes;
@@ -48,6 +56,8 @@ struct log_recovery {
     bool set_aside;    /* the folder was another topic's: it is kept as "...-stray" */
     const char *fault; /* why the log cannot be served, or why the tail was cut; or NULL */
     int64_t fault_offset;
+    int32_t damage_count;
+    struct log_damage damage; /* the first */
 };
 
 /* Opens the folder, making it when it is absent; recovers what a crash left. ERR_NONE and the log,

@@ -10,10 +10,13 @@
  *      worker is at; what it says is acted on when there is none.
  *  L6  an append is answered only after its bytes are in the file (page cache), one with a flush
  *      mode only after an fdatasync that began later succeeded.
- *  L7  offline is for good: nothing is appended, flushed or answered positively after. */
+ *  L7  offline is for good: nothing is appended, flushed or answered positively after.
+ *  L8  the transaction index files tell of every transaction that was aborted below the recovery
+ *      point: a start does not look for others there. */
 #ifndef LOG_LOG_INT_H
 #define LOG_LOG_INT_H
 
+#include "log/decide.h"
 #include "log/dir.h"
 #include "log/epoch.h"
 #include "log/index.h"
@@ -77,6 +80,7 @@ struct log {
     struct log_epochs epochs;
     struct producers producers;
     struct txns txns;
+    bool aborted_changed; /* in the active segment, since its transaction index was written */
 
     int64_t start_offset;
     int64_t end_offset;     /* L3 */
@@ -191,6 +195,12 @@ MUST_USE int log_tidy_folder(int folder_fd) NOT_ON(on_shard);
 /* recover.c: looks at every batch of the last segment (from its start, with checksums), cuts a torn
  * tail above the recovery point, makes the indexes again. */
 MUST_USE enum err log_recover_segment(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
+/* Relative to the recovery point. */
+enum recovery_place log_place_of(const struct log *, int64_t offset);
+/* The row of tbl/recovery.h for what stands at the offset. */
+const struct recovery_row *log_judge(const struct log *, enum recovery_finding, int64_t offset);
+/* Damage that stays. */
+void log_contain(struct log_recovery *, const struct log_damage *);
 /* Removes the segments behind one, durably. */
 MUST_USE enum err log_drop_behind(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
 /* Writes the index files of a segment that log_recover_segment walked and that is not the last. */
@@ -198,9 +208,10 @@ MUST_USE enum err log_seal_recovered(struct log *, int at, struct log_recovery *
 /* The last segment after a clean stop: its end is found without reading it through. false: it is
  * not as a clean stop leaves it. */
 MUST_USE bool log_resume_segment(struct log *, int at) NOT_ON(on_shard);
-/* A sealed segment that was flushed: its largest timestamp from the end of the time index, which is
- * made again where it does not tell. The offset index is looked at when it is needed. */
-MUST_USE enum err log_check_sealed(struct log *, int at, struct log_recovery *) NOT_ON(on_shard);
+/* A sealed segment that was flushed: its largest timestamp from the end of its time index. false:
+ * that is missing, or cannot be of it (RECOVERY_INDEX). The offset index is looked at when it is
+ * needed. */
+MUST_USE bool log_load_sealed(struct log *, int at) NOT_ON(on_shard);
 
 /* restore.c: producers, aborted transactions and leader epochs of a log whose segments stand. */
 MUST_USE enum err log_restore(struct log *, const struct log_options *, struct log_recovery *)

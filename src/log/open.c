@@ -123,6 +123,19 @@ static const char *make_first(struct log *log, int64_t base_offset) NOT_ON(on_sh
     return made < 0 ? "the first segment cannot be made" : NULL;
 }
 
+/* The folder has no segment: it is new, or the log begins, or its files were lost. */
+static const char *make_first_if_new(struct log *log, const struct log_options *options)
+    NOT_ON(on_shard)
+{
+    bool held_some = options->recovery_point > options->log_start_offset;
+    struct log_finding found = {.finding = RECOVERY_NO_SEGMENT,
+                                .place = held_some ? RECOVERY_BELOW : RECOVERY_ABOVE,
+                                .compacted = log->config.cleanup_compact};
+    return log_decide(found)->decision == RECOVERY_FAULT
+               ? "the files of its segments are missing"
+               : make_first(log, options->log_start_offset);
+}
+
 /* NULL or the fault; the folder is open where there is none. missing: it says no topic. */
 static const char *enter_folder(const struct log *log, int *ret_fd, bool *ret_missing)
     NOT_ON(on_shard)
@@ -166,13 +179,17 @@ static const char *find_segments(struct log *log, struct log_options *options,
             fault = "memory is out";
     bool fresh = folder.count == 0;
     free(folder.bases);
-    if (fresh && options->offsets_by_name) { /* they were a deleted topic's */
+    bool stale = missing && options->offsets_by_name && options->recovery_point > 0;
+    if (fresh && missing && options->offsets_by_name) { /* they were a deleted topic's */
         options->recovery_point = 0;
         options->log_start_offset = 0;
         log->recovery_point = 0;
     }
     if (fault == NULL && fresh)
-        fault = make_first(log, options->log_start_offset);
+        fault = make_first_if_new(log, options);
+    /* Were the topic's name there and the segment's not, the old offsets would tell of a loss. */
+    if (fault == NULL && fresh && stale && sys_dir_sync(fd) < 0)
+        fault = "the folder cannot be synced";
     /* The name of the first segment must last before another can: this syncs the folder. */
     if (fault == NULL && missing && write_metadata(log, fd) < 0)
         fault = "partition.metadata cannot be written";
@@ -236,25 +253,51 @@ static void log_free(struct log *log)
 static enum err check_next(struct log *log, int at, struct log_recovery *report) NOT_ON(on_shard)
 {
     int64_t next = log->segments[at + 1]->base_offset;
-    if (next == log->end_offset || (next > log->end_offset && log->config.cleanup_compact))
+    if (next == log->end_offset)
         return ERR_NONE;
-    report->fault = next > log->end_offset ? "a segment's tail is missing"
-                                           : "a segment begins in front of the last one's end";
+    enum recovery_finding finding = next > log->end_offset ? RECOVERY_GAP : RECOVERY_OVERLAP;
+    const struct recovery_row *row = log_judge(log, finding, log->end_offset);
+    if (row->decision == RECOVERY_ACCEPT)
+        return ERR_NONE;
+    if (row->decision == RECOVERY_CONTAIN) {
+        log_contain(report, &(struct log_damage){.what = log_finding_text(finding),
+                                                 .segment = log->segments[at]->base_offset,
+                                                 .position = log->segments[at]->size,
+                                                 .offset = log->end_offset});
+        return ERR_NONE;
+    }
+    report->fault = log_finding_text(finding);
     report->fault_offset = log->end_offset;
-    if (log->end_offset < log->recovery_point)
-        return ERR_KAFKA_STORAGE_ERROR;
-    return log_drop_behind(log, at, report);
+    return row->decision == RECOVERY_CUT ? log_drop_behind(log, at, report)
+                                         : ERR_KAFKA_STORAGE_ERROR;
 }
 
-static enum err recover_sealed(struct log *log, int at, struct log_recovery *report)
+/* Below a recovery point that no batch reaches, something was lost. */
+static void check_end(struct log *log, int64_t flushed_end, struct log_recovery *report)
+{
+    if (log->end_offset >= flushed_end ||
+        log_judge(log, RECOVERY_SHORT, flushed_end - 1)->decision != RECOVERY_CONTAIN)
+        return;
+    log_contain(report, &(struct log_damage){.what = log_finding_text(RECOVERY_SHORT),
+                                             .segment = log_active(log)->base_offset,
+                                             .position = log_active(log)->size,
+                                             .offset = log->end_offset});
+}
+
+/* Walks it through. Where that is only for its index, the epochs of this part of the log are no
+ * help. */
+static enum err recover_sealed(struct log *log, int at, bool flushed, struct log_recovery *report)
     NOT_ON(on_shard)
 {
-    log->recovered_from = MIN_OF(log->recovered_from, log->segments[at]->base_offset);
+    if (!flushed)
+        log->recovered_from = MIN_OF(log->recovered_from, log->segments[at]->base_offset);
     enum err err = log_recover_segment(log, at, report);
     if (err == ERR_NONE && at + 1 < log->segment_count)
         err = check_next(log, at, report);
     if (err == ERR_NONE && at + 1 < log->segment_count)
         err = log_seal_recovered(log, at, report);
+    if (flushed)
+        log_epochs_fini(&log->epochs);
     return err;
 }
 
@@ -265,7 +308,8 @@ static enum err load_segments(struct log *log, const struct log_options *options
     enum err err = ERR_NONE;
     for (int i = 0; i + 1 < log->segment_count && err == ERR_NONE; i++) {
         bool flushed = options->clean || log->segments[i + 1]->base_offset <= log->recovery_point;
-        err = flushed ? log_check_sealed(log, i, report) : recover_sealed(log, i, report);
+        if (!flushed || !log_load_sealed(log, i))
+            err = recover_sealed(log, i, flushed, report);
     }
     if (err != ERR_NONE)
         return err;
@@ -329,6 +373,8 @@ enum err log_open(const struct log_options *given, struct log **ret_log,
         report.fault = find_segments(log, options, &report);
     if (report.fault == NULL)
         err = load_segments(log, options, &report);
+    if (err == ERR_NONE)
+        check_end(log, options->recovery_point, &report);
     if (err == ERR_NONE)
         err = log_restore(log, options, &report);
     if (err == ERR_NONE && !options->clean)

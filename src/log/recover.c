@@ -1,7 +1,8 @@
 /* What a segment needs when its log is opened. Reading is in large blocks with every batch's
  * checksum verified, since bytes above the recovery point may be anything after a power loss: a
  * hole of zeroes with valid batches behind it is one of its images, and everything from the hole on
- * goes. Below the recovery point nothing is ever cut. On a worker. */
+ * goes. What is done with what is found says tbl/recovery.h. On a worker. */
+#include "log/decide.h"
 #include "log/log_int.h"
 
 #include "base/always.h"
@@ -21,9 +22,11 @@ struct recovery {
     struct log_recovery *report;
     int fd;
     int64_t file_size;
-    int64_t next_offset; /* no batch may start below it */
-    const char *stopped; /* why the walk ended before the end of the file */
-    bool old_format;     /* at a whole message of format v0 or v1: no torn tail */
+    int64_t next_offset;  /* no batch may start below it */
+    int64_t doubtful_end; /* of a damaged batch that is the last so far; 0: it is not damaged */
+    const struct recovery_row *row; /* why the walk ended before the end of the file, or NULL */
+    const char *stopped;            /* the same in words */
+    bool old_format;                /* at a whole message of format v0 or v1 */
     uint8_t *block;
     size_t capacity;
 };
@@ -33,18 +36,80 @@ static int open_segment(const struct log *log, const struct log_segment *segment
     return sys_file_open(log->dir_fd, segment->handle->path, SYS_OPEN_WRITE);
 }
 
-static const char *batch_fault(const struct recovery *r, const struct batch_view *view)
+enum recovery_place log_place_of(const struct log *log, int64_t offset)
 {
+    if (log->recovery_point == INT64_MAX)
+        return RECOVERY_CLEAN;
+    return offset < log->recovery_point ? RECOVERY_BELOW : RECOVERY_ABOVE;
+}
+
+const struct recovery_row *log_judge(const struct log *log, enum recovery_finding finding,
+                                     int64_t offset)
+{
+    return log_decide((struct log_finding){.finding = finding,
+                                           .place = log_place_of(log, offset),
+                                           .compacted = log->config.cleanup_compact});
+}
+
+void log_contain(struct log_recovery *report, const struct log_damage *damage)
+{
+    if (report->damage_count++ == 0)
+        report->damage = *damage;
+}
+
+#define FINE RECOVERY_FINDING_COUNT
+
+static enum recovery_finding look_at_batch(const struct recovery *r, const struct batch_view *view)
+{
+    const struct batch_header *header = &view->header;
     if (!batch_crc_ok(view->bytes))
-        return "a batch's checksum is wrong";
-    if (view->header.base_offset < r->next_offset)
-        return "a batch's offset does not follow the one before";
-    if (view->header.last_offset_delta < 0)
-        return "a batch's last offset is below its first";
+        return RECOVERY_CHECKSUM;
     /* The offset is not under the checksum: a flipped bit in it looks like a gap. */
-    if (batch_last_offset(&view->header) - r->segment->base_offset > INT32_MAX)
-        return "a batch's offset is too far from its segment's";
-    return NULL;
+    if (header->base_offset < r->next_offset || header->last_offset_delta < 0 ||
+        batch_last_offset(header) - r->segment->base_offset > INT32_MAX)
+        return RECOVERY_OFFSET;
+    bool falls = header->partition_leader_epoch >= 0 &&
+                 header->partition_leader_epoch < log_epochs_latest(&r->log->epochs);
+    return falls ? RECOVERY_EPOCH_FALLS : FINE;
+}
+
+/* Whether the walk goes on behind what was found at the position. */
+static bool goes_on(struct recovery *r, enum recovery_finding finding, int64_t position)
+{
+    const struct recovery_row *row = log_judge(r->log, finding, r->next_offset);
+    if (row->decision == RECOVERY_CONTAIN)
+        log_contain(r->report, &(struct log_damage){.what = log_finding_text(finding),
+                                                    .segment = r->segment->base_offset,
+                                                    .position = position,
+                                                    .offset = r->next_offset});
+    if (row->decision == RECOVERY_CONTAIN || row->decision == RECOVERY_ACCEPT)
+        return true;
+    r->row = row;
+    r->stopped = log_finding_text(finding);
+    return false;
+}
+
+/* Nothing that a damaged batch says is taken into account, but that, where it is the last one,
+ * offsets up to its end were given out. */
+static void pass_damaged(struct recovery *r, const struct batch_header *header)
+{
+    int64_t end = batch_last_offset(header);
+    bool plausible = header->base_offset >= r->next_offset && header->last_offset_delta >= 0 &&
+                     end - r->segment->base_offset <= INT32_MAX && end < r->log->recovery_point;
+    if (plausible)
+        r->doubtful_end = end + 1;
+}
+
+/* false: memory is out. */
+static bool take_batch(struct recovery *r, const struct batch_header *header, int64_t position)
+{
+    struct log_epoch epoch = {.epoch = header->partition_leader_epoch,
+                              .start_offset = header->base_offset};
+    bool falls = epoch.epoch < log_epochs_latest(&r->log->epochs);
+    r->next_offset = batch_last_offset(header) + 1;
+    r->doubtful_end = 0;
+    return log_note_indexes(r->log, header, position) &&
+           (falls || log_epochs_assign(&r->log->epochs, epoch));
 }
 
 /* Takes the batches of one block. Returns the bytes taken, -ENOMEM. */
@@ -53,17 +118,15 @@ static int64_t take_block(struct recovery *r, struct slice block, enum batch_out
     struct batch_iterator batches = batch_iterate(block);
     struct batch_view view;
     int64_t position = r->segment->size;
-    while (r->stopped == NULL && batch_next(&batches, &view)) {
-        r->stopped = batch_fault(r, &view);
-        if (r->stopped != NULL)
+    while (batch_next(&batches, &view)) {
+        enum recovery_finding finding = look_at_batch(r, &view);
+        if (finding != FINE && !goes_on(r, finding, position))
             break;
-        struct log_epoch epoch = {.epoch = view.header.partition_leader_epoch,
-                                  .start_offset = view.header.base_offset};
-        if (!log_note_indexes(r->log, &view.header, position) ||
-            !log_epochs_assign(&r->log->epochs, epoch))
+        if (finding == RECOVERY_CHECKSUM || finding == RECOVERY_OFFSET)
+            pass_damaged(r, &view.header);
+        else if (!take_batch(r, &view.header, position))
             return -ENOMEM;
         position += view.header.size;
-        r->next_offset = batch_last_offset(&view.header) + 1;
     }
     *ret_stopped = batches.stopped;
     int64_t taken = position - r->segment->size;
@@ -106,11 +169,22 @@ static size_t judge_old(struct recovery *r, struct slice block)
     return 0;
 }
 
+/* Where no batch begins the walk ends, whatever stands there. */
+static void stop_at(struct recovery *r, enum batch_outcome outcome)
+{
+    enum recovery_finding finding = r->old_format                 ? RECOVERY_OLD_FORMAT
+                                    : outcome == BATCH_INCOMPLETE ? RECOVERY_TORN
+                                                                  : RECOVERY_HOLE;
+    bool passed = goes_on(r, finding, r->segment->size);
+    ALWAYS(!passed, "nothing says how long what is no batch is");
+    r->stopped = batch_outcome_text(outcome);
+}
+
 /* Walks the file; on return segment->size is the end of what is good. 0 or -errno. */
 static int walk(struct recovery *r) NOT_ON(on_shard)
 {
     size_t want = RECOVER_BLOCK_SIZE;
-    while (r->segment->size < r->file_size && r->stopped == NULL) {
+    while (r->segment->size < r->file_size && r->row == NULL) {
         if (!grow_block(r, want))
             return -ENOMEM;
         int64_t got = sys_file_read_at(r->fd, r->block, want, r->segment->size);
@@ -122,39 +196,17 @@ static int walk(struct recovery *r) NOT_ON(on_shard)
         if (taken < 0)
             return (int)taken;
         want = RECOVER_BLOCK_SIZE;
-        if (taken > 0 || r->stopped != NULL)
+        if (taken > 0 || r->row != NULL)
             continue;
         int64_t size = outcome == BATCH_INCOMPLETE  ? incomplete_size(r, block)
                        : outcome == BATCH_OLD_MAGIC ? (int64_t)judge_old(r, block)
                                                     : 0;
         if (size <= got)
-            r->stopped = batch_outcome_text(outcome);
+            stop_at(r, outcome);
         else
             want = (size_t)size;
     }
     return 0;
-}
-
-/* What lies behind the good end goes, when it may, and does not come back: a later clean stop would
- * vouch for the file as it is. */
-static enum err cut_tail(struct recovery *r) NOT_ON(on_shard)
-{
-    int64_t tail = r->file_size - r->segment->size;
-    if (tail == 0)
-        return ERR_NONE;
-    r->report->fault = r->stopped;
-    r->report->fault_offset = r->next_offset;
-    if (r->next_offset < r->log->recovery_point || r->old_format)
-        return ERR_KAFKA_STORAGE_ERROR;
-    int error = sys_file_truncate(r->fd, r->segment->size);
-    if (error == 0)
-        error = sys_file_sync(r->fd);
-    if (error < 0) {
-        r->report->fault = "a torn tail could not be cut off";
-        return ERR_KAFKA_STORAGE_ERROR;
-    }
-    r->report->cut_bytes += tail;
-    return ERR_NONE;
 }
 
 static int64_t segment_file_size(const struct log *log, const struct log_segment *segment)
@@ -202,6 +254,29 @@ enum err log_drop_behind(struct log *log, int at, struct log_recovery *report)
     return ERR_KAFKA_STORAGE_ERROR;
 }
 
+/* What lies behind the good end goes, when it may, and does not come back: a later clean stop would
+ * vouch for the file as it is. The segments behind go first: until they are gone the torn batch
+ * tells that they must. */
+static enum err cut_tail(struct recovery *r, int at) NOT_ON(on_shard)
+{
+    int64_t tail = r->file_size - r->segment->size;
+    if (tail == 0)
+        return ERR_NONE;
+    r->report->fault = r->stopped;
+    r->report->fault_offset = r->next_offset;
+    if (r->row->decision != RECOVERY_CUT || log_drop_behind(r->log, at, r->report) != ERR_NONE)
+        return ERR_KAFKA_STORAGE_ERROR;
+    int error = sys_file_truncate(r->fd, r->segment->size);
+    if (error == 0)
+        error = sys_file_sync(r->fd);
+    if (error < 0) {
+        r->report->fault = "a torn tail could not be cut off";
+        return ERR_KAFKA_STORAGE_ERROR;
+    }
+    r->report->cut_bytes += tail;
+    return ERR_NONE;
+}
+
 static enum err fail(struct log_recovery *report, const char *fault)
 {
     report->fault = fault;
@@ -233,11 +308,9 @@ enum err log_recover_segment(struct log *log, int at, struct log_recovery *repor
     free(r.block);
     if (error < 0)
         return fail(report, "a segment cannot be read");
+    r.next_offset = MAX_OF(r.next_offset, r.doubtful_end);
     log->end_offset = r.next_offset;
-    enum err err = cut_tail(&r);
-    if (err == ERR_NONE && r.file_size > segment->size)
-        err = log_drop_behind(log, at, report);
-    return err;
+    return cut_tail(&r, at);
 }
 
 enum err log_seal_recovered(struct log *log, int at, struct log_recovery *report)
@@ -321,7 +394,7 @@ bool log_resume_segment(struct log *log, int at)
     return walk_headers(log, fd, segment);
 }
 
-enum err log_check_sealed(struct log *log, int at, struct log_recovery *report)
+bool log_load_sealed(struct log *log, int at)
 {
     struct log_segment *segment = log->segments[at];
     char stem[LOG_STEM_SIZE];
@@ -329,17 +402,13 @@ enum err log_check_sealed(struct log *log, int at, struct log_recovery *report)
     AUTO(file_close) int fd = open_segment(log, segment);
     segment->size = fd < 0 ? fd : sys_file_size(fd);
     segment->unchecked_end = segment->size;
-    if (segment->size < 0)
-        return fail(report, "a segment cannot be opened");
     int64_t offsets = log_segment_end(log, at) - segment->base_offset;
     struct time_index_entry last;
-    if (segment->size > 0 && log_index_last_time(log->dir_fd, stem, &last) &&
-        last.relative_offset < offsets) {
-        segment->max_timestamp = last.timestamp;
-        segment->max_timestamp_offset = segment->base_offset + last.relative_offset;
-        segment->first_timestamp = first_timestamp(fd, segment->size);
-        return ERR_NONE;
-    }
-    enum err err = log_recover_segment(log, at, report);
-    return err == ERR_NONE ? log_seal_recovered(log, at, report) : err;
+    if (segment->size <= 0 || !log_index_last_time(log->dir_fd, stem, &last) ||
+        last.relative_offset >= offsets)
+        return false;
+    segment->max_timestamp = last.timestamp;
+    segment->max_timestamp_offset = segment->base_offset + last.relative_offset;
+    segment->first_timestamp = first_timestamp(fd, segment->size);
+    return true;
 }

@@ -86,8 +86,8 @@ static int remove_untrue(const struct log *log, int folder_fd, struct snapshot_l
     return removed ? sys_dir_sync(folder_fd) : 0;
 }
 
-/* Loads the newest good snapshot at or below the end; *ret_offset is its offset, or the log's
- * start. 0 or -errno. */
+/* Loads the newest good snapshot at or below the end, or none (RECOVERY_SNAPSHOT); *ret_offset is
+ * its offset, or the log's start. 0 or -errno. */
 static int load_snapshot(struct log *log, int64_t wall_ms, int64_t *ret_offset, bool *ret_loaded)
     NOT_ON(on_shard)
 {
@@ -266,17 +266,36 @@ static void txn_index_path(const struct log *log, int at, char ret_path[LOG_STEM
     (void)snprintf(ret_path, LOG_STEM_SIZE + 16, "%s.txnindex", stem);
 }
 
-static bool load_aborted(struct log *log, int at) NOT_ON(on_shard)
+/* 0, -ENOMEM, or -EBADMSG: the file cannot be of the segment. */
+static int load_segment_aborted(struct log *log, int at) NOT_ON(on_shard)
 {
     char path[LOG_STEM_SIZE + 16];
     char *data = NULL;
     size_t size = 0;
     txn_index_path(log, at, path);
-    if (sys_file_read_whole(log->dir_fd, path, TXN_INDEX_SIZE_MAX, &data, &size) < 0)
-        return true;
-    bool fine = txns_index_read(&log->txns, slice_of(data, size), log->end_offset);
+    int error = sys_file_read_whole(log->dir_fd, path, TXN_INDEX_SIZE_MAX, &data, &size);
+    if (error < 0)
+        return error == -ENOENT ? 0 : -EBADMSG;
+    error = txns_index_read(&log->txns, slice_of(data, size),
+                            (struct txns_place){.base_offset = log->segments[at]->base_offset,
+                                                .end_offset = log_segment_end(log, at)});
     free(data);
-    return fine;
+    return error;
+}
+
+/* Of the segments that were not walked through. From the first on whose file is wrong they are made
+ * again, as if it had been walked (RECOVERY_TXN_INDEX). */
+static enum err load_aborted(struct log *log) NOT_ON(on_shard)
+{
+    int error = 0;
+    for (int i = 0; i < log->segment_count && error == 0; i++) {
+        if (log->segments[i]->base_offset >= log->recovered_from)
+            break;
+        error = load_segment_aborted(log, i);
+        if (error == -EBADMSG)
+            log->recovered_from = log->segments[i]->base_offset;
+    }
+    return error == -ENOMEM ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
 }
 
 int log_txn_index_write(const struct log *log, int at)
@@ -329,17 +348,27 @@ static enum err add_epochs_of(struct log *log, const struct log_segment *segment
     return room ? ERR_NONE : ERR_KAFKA_STORAGE_ERROR;
 }
 
-/* From the file; where it is missing or no such file, from every batch. */
-static enum err restore_epochs(struct log *log) NOT_ON(on_shard)
+/* Of the offsets that recovery walked through, what it saw stands, whatever the file says. An epoch
+ * that began at the end has no batch that could be seen. */
+static bool merge_epochs(const struct log *log, int64_t walked_from, struct log_epochs *stored)
+{
+    log_epochs_cut(stored, log->end_offset + 1);
+    struct log_epoch last = {.epoch = -1};
+    if (stored->count > 0 && stored->entries[stored->count - 1].start_offset == log->end_offset)
+        last = stored->entries[stored->count - 1];
+    log_epochs_cut(stored, walked_from);
+    bool fine = true;
+    for (int i = 0; i < log->epochs.count && fine; i++)
+        fine = log_epochs_assign(stored, log->epochs.entries[i]);
+    return fine && (last.epoch <= log_epochs_latest(stored) || log_epochs_assign(stored, last));
+}
+
+/* From the file; where it is missing or no such file, from every batch (RECOVERY_EPOCHS). */
+static enum err restore_epochs(struct log *log, int64_t walked_from) NOT_ON(on_shard)
 {
     struct log_epochs stored;
-    bool fine = load_epochs(log, &stored);
-    if (fine) {
-        log_epochs_cut(&stored, log->end_offset + 1);
-        /* What recovery saw lies behind: it comes on top. */
-        for (int i = 0; i < log->epochs.count && fine; i++)
-            if (log->epochs.entries[i].epoch > log_epochs_latest(&stored))
-                fine = log_epochs_assign(&stored, log->epochs.entries[i]);
+    if (load_epochs(log, &stored)) {
+        bool fine = merge_epochs(log, walked_from, &stored);
         log_epochs_fini(&log->epochs);
         log->epochs = stored;
         return fine ? ERR_NONE : ERR_KAFKA_STORAGE_ERROR;
@@ -355,15 +384,14 @@ static enum err restore_epochs(struct log *log) NOT_ON(on_shard)
 enum err log_restore(struct log *log, const struct log_options *options,
                      struct log_recovery *report)
 {
-    bool loaded;
-    int64_t from;
-    int error = load_snapshot(log, options->wall_ms, &from, &loaded);
-    enum err err = error < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
+    bool loaded = false;
+    int64_t from = 0;
+    int64_t walked_from = log->recovered_from;
+    enum err err = load_aborted(log);
+    if (err == ERR_NONE && load_snapshot(log, options->wall_ms, &from, &loaded) < 0)
+        err = ERR_KAFKA_STORAGE_ERROR;
     if (err == ERR_NONE && loaded)
         err = restore_history(log, from);
-    for (int i = 0; i < log->segment_count && err == ERR_NONE; i++)
-        if (log->segments[i]->base_offset < log->recovered_from && !load_aborted(log, i))
-            err = ERR_KAFKA_STORAGE_ERROR;
     struct walk walk = {.log = log,
                         .producers = &log->producers,
                         .from = MAX_OF(from, log->segments[0]->base_offset),
@@ -375,7 +403,7 @@ enum err log_restore(struct log *log, const struct log_options *options,
         if (log->segments[i]->base_offset >= log->recovered_from && log_txn_index_write(log, i) < 0)
             err = ERR_KAFKA_STORAGE_ERROR;
     if (err == ERR_NONE)
-        err = restore_epochs(log);
+        err = restore_epochs(log, walked_from);
     if (err != ERR_NONE)
         report->fault = "producers and leader epochs could not be read back";
     return err;

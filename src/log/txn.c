@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "wire/record.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define INDEX_ENTRY_SIZE 34
@@ -120,19 +121,26 @@ uint8_t *txns_index_write(const struct txns *txns, int64_t from, int64_t to, siz
     return bytes;
 }
 
-bool txns_index_read(struct txns *txns, struct slice file, int64_t end_offset)
+static int read_entry(struct txns *txns, const uint8_t *entry, struct txns_place *place)
 {
-    bool room = true;
-    for (size_t at = 0; at + INDEX_ENTRY_SIZE <= file.size && room; at += INDEX_ENTRY_SIZE) {
-        const uint8_t *entry = file.data + at;
-        struct txn_ended txn = {.producer_id = load_i64(entry + 2),
-                                .first_offset = load_i64(entry + 10),
-                                .last_offset = load_i64(entry + 18),
-                                .last_stable_offset = load_i64(entry + 26)};
-        int count = txns->aborted.count;
-        bool follows = count == 0 || txns->aborted.entries[count - 1].last_offset < txn.last_offset;
-        if (load_i16(entry) == INDEX_VERSION && txn.last_offset < end_offset && follows)
-            room = txn_list_add(&txns->aborted, &txn);
-    }
-    return room;
+    struct txn_ended txn = {.producer_id = load_i64(entry + 2),
+                            .first_offset = load_i64(entry + 10),
+                            .last_offset = load_i64(entry + 18),
+                            .last_stable_offset = load_i64(entry + 26)};
+    if (load_i16(entry) != INDEX_VERSION || txn.last_offset < place->base_offset ||
+        txn.last_offset >= place->end_offset || txn.first_offset > txn.last_offset)
+        return -EBADMSG;
+    place->base_offset = txn.last_offset + 1;
+    return txn_list_add(&txns->aborted, &txn) ? 0 : -ENOMEM;
+}
+
+int txns_index_read(struct txns *txns, struct slice file, struct txns_place place)
+{
+    int count = txns->aborted.count;
+    int error = file.size % INDEX_ENTRY_SIZE == 0 ? 0 : -EBADMSG;
+    for (size_t at = 0; at < file.size && error == 0; at += INDEX_ENTRY_SIZE)
+        error = read_entry(txns, file.data + at, &place);
+    if (error < 0)
+        txns->aborted.count = count;
+    return error;
 }

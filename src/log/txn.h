@@ -57,8 +57,13 @@ void txns_trim(struct txns *, int64_t start_offset);
 /* The aborted transactions of [from, to) as a txnindex file, heap memory (free it); NULL when
  * memory is out. */
 uint8_t *txns_index_write(const struct txns *, int64_t from, int64_t to, size_t *ret_size);
-/* Adds what such a file holds. Entries that end at or behind end_offset are not of this log. false:
- * memory is out. */
-MUST_USE bool txns_index_read(struct txns *, struct slice file, int64_t end_offset);
+/* The segment that a file is of. */
+struct txns_place {
+    int64_t base_offset;
+    int64_t end_offset;
+};
+/* Adds what such a file holds. 0, -ENOMEM, or -EBADMSG: it cannot be of the segment; then nothing
+ * was added. */
+MUST_USE int txns_index_read(struct txns *, struct slice file, struct txns_place);
 
 #endif

@@ -144,6 +144,14 @@ static void report(const struct replica *replica, const struct replica_opening *
         journal(JOURNAL_WARN, "folder_set_aside", "partition=%s why=\"%s\" hint=\"%s\"",
                 replica->name, "a deleted topic of the same name left it",
                 "its name ends in -stray; remove it when nobody needs it");
+    if (found->damage_count > 0)
+        journal(
+            JOURNAL_ERROR, "partition_damaged",
+            "partition=%s file=%020lld.log position=%lld offset=%lld places=%d why=\"%s\" "
+            "hint=\"%s\"",
+            replica->name, (long long)found->damage.segment, (long long)found->damage.position,
+            (long long)found->damage.offset, found->damage_count, found->damage.what,
+            "nothing was cut; the rest is served. Restore the file from a copy if there is one");
     if (opening->err != ERR_NONE)
         journal(JOURNAL_ERROR, "partition_offline", "partition=%s why=\"%s\" offset=%lld",
                 replica->name, found->fault, (long long)found->fault_offset);

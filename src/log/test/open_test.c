@@ -164,8 +164,10 @@ static void offsets_missing_between_segments_end_the_log(void **state)
     log_kit_drop(kit);
     log_kit_config(kit)->cleanup_compact = false;
     assert_int_equal(log_kit_open(kit, (struct log_kit_open){.recovery_point = 3}, &found),
-                     ERR_KAFKA_STORAGE_ERROR);
-    assert_int_equal(found.fault_offset, 2);
+                     ERR_NONE);
+    assert_int_equal(found.damage.offset, 2);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 8);
+    log_kit_drop(kit);
     assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
     assert_int_equal(log_end_offset(log_kit_log(kit)), 2);
     assert_non_null(found.fault);
@@ -194,7 +196,7 @@ static void flip(struct log_kit *kit, int64_t at)
     sys_file_close(fd);
 }
 
-static void damage_below_the_recovery_point_is_a_fault(void **state)
+static void damage_below_the_recovery_point_is_never_cut(void **state)
 {
     (void)state;
     struct log_kit *kit = log_kit_new();
@@ -206,8 +208,11 @@ static void damage_below_the_recovery_point_is_a_fault(void **state)
     flip(kit, size / 2);
     struct log_recovery found;
     assert_int_equal(log_kit_open(kit, (struct log_kit_open){.recovery_point = 10}, &found),
-                     ERR_KAFKA_STORAGE_ERROR);
-    assert_non_null(found.fault);
+                     ERR_NONE);
+    assert_int_equal(found.damage_count, 1);
+    assert_int_equal(found.damage.offset, 5);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 10);
+    log_kit_drop(kit);
     /* Nothing was cut: mended, it is whole again. */
     flip(kit, size / 2);
     assert_int_equal(log_kit_open(kit, unclean, &found), ERR_NONE);
@@ -306,7 +311,7 @@ static void an_old_format_is_named_and_never_cut(void **state)
 }
 
 /* After a clean stop nothing is a torn tail. */
-static void damage_after_a_clean_stop_is_a_fault(void **state)
+static void damage_after_a_clean_stop_is_never_cut(void **state)
 {
     (void)state;
     struct log_kit *kit = log_kit_new();
@@ -318,8 +323,12 @@ static void damage_after_a_clean_stop_is_a_fault(void **state)
     assert_int_equal(sys_unlink(log_kit_dir(kit), "t-0/00000000000000000000.timeindex"), 0);
     flip(kit, 100);
     struct log_recovery found;
-    assert_int_equal(log_kit_open(kit, clean, &found), ERR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(log_kit_open(kit, clean, &found), ERR_NONE);
     assert_int_equal(found.cut_bytes, 0);
+    assert_int_equal(found.damage_count, 1);
+    assert_int_equal(log_end_offset(log_kit_log(kit)), 40);
+    log_kit_drop(kit);
+    assert_int_equal(sys_unlink(log_kit_dir(kit), "t-0/00000000000000000000.index"), 0);
     flip(kit, 100);
     assert_int_equal(log_kit_open(kit, clean, &found), ERR_NONE);
     assert_int_equal(log_end_offset(log_kit_log(kit)), 40);
@@ -532,11 +541,11 @@ int main(void)
         cmocka_unit_test(segments_roll),
         cmocka_unit_test(a_tail_torn_at_any_byte_is_cut),
         cmocka_unit_test(offsets_missing_between_segments_end_the_log),
-        cmocka_unit_test(damage_below_the_recovery_point_is_a_fault),
+        cmocka_unit_test(damage_below_the_recovery_point_is_never_cut),
         cmocka_unit_test(epochs_are_stored_with_what_a_start_syncs),
         cmocka_unit_test(a_hole_of_zeroes_ends_the_log),
         cmocka_unit_test(an_old_format_is_named_and_never_cut),
-        cmocka_unit_test(damage_after_a_clean_stop_is_a_fault),
+        cmocka_unit_test(damage_after_a_clean_stop_is_never_cut),
         cmocka_unit_test(an_interrupted_compaction_is_finished),
         cmocka_unit_test(an_unfinished_split_is_taken_back),
         cmocka_unit_test(a_wrong_index_misleads_nobody),

@@ -152,6 +152,27 @@ static void a_crash_does_not_lose_them(void **state)
     log_kit_free(kit);
 }
 
+/* Where a flush ended with a segment that was rolled then, a crash may come before that is done
+ * with: its aborted transactions are known all the same. */
+static void a_flush_keeps_them(void **state)
+{
+    (void)state;
+    struct log_kit *kit = opened();
+    append_story(kit);
+    assert_int_equal(log_kit_flush(kit), ERR_NONE);
+    int64_t flushed = log_recovery_point(log_kit_log(kit));
+    assert_int_equal(flushed, 15);
+    log_kit_drop(kit);
+    int fd = sys_file_open(log_kit_dir(kit), "t-0/00000000000000000015.log",
+                           SYS_OPEN_WRITE | SYS_OPEN_CREATE);
+    assert_true(fd >= 0);
+    sys_file_close(fd);
+    struct log_kit_open again = {.clean = false, .recovery_point = flushed};
+    assert_int_equal(log_kit_open(kit, again, NULL), ERR_NONE);
+    check_story(log_kit_log(kit));
+    log_kit_free(kit);
+}
+
 /* Each segment has those that end in it, also one that another began in. */
 static void each_segment_has_its_own(void **state)
 {
@@ -180,9 +201,9 @@ static void each_segment_has_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(markers_decide),           cmocka_unit_test(a_marker_is_written_alone),
-        cmocka_unit_test(a_clean_stop_keeps_them),  cmocka_unit_test(a_crash_does_not_lose_them),
-        cmocka_unit_test(each_segment_has_its_own),
+        cmocka_unit_test(markers_decide),          cmocka_unit_test(a_marker_is_written_alone),
+        cmocka_unit_test(a_clean_stop_keeps_them), cmocka_unit_test(a_crash_does_not_lose_them),
+        cmocka_unit_test(a_flush_keeps_them),      cmocka_unit_test(each_segment_has_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
