@@ -48,6 +48,20 @@ void log_epochs_cut(struct log_epochs *epochs, int64_t end_offset)
     }
 }
 
+void log_epochs_cut_start(struct log_epochs *epochs, int64_t start_offset)
+{
+    int gone = 0;
+    while (gone + 1 < epochs->count && epochs->entries[gone + 1].start_offset <= start_offset)
+        gone++;
+    if (epochs->count == 0 || epochs->entries[0].start_offset >= start_offset)
+        return;
+    epochs->count -= gone;
+    memmove(epochs->entries, epochs->entries + gone,
+            (size_t)epochs->count * sizeof epochs->entries[0]);
+    epochs->entries[0].start_offset = start_offset;
+    epochs->changed = true;
+}
+
 int32_t log_epochs_latest(const struct log_epochs *epochs)
 {
     return epochs->count > 0 ? epochs->entries[epochs->count - 1].epoch : -1;

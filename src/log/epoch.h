@@ -27,6 +27,8 @@ void log_epochs_fini(struct log_epochs *);
 MUST_USE bool log_epochs_assign(struct log_epochs *, struct log_epoch);
 /* Nothing from the offset on is left. */
 void log_epochs_cut(struct log_epochs *, int64_t end_offset);
+/* Nothing in front of the offset is left: the epoch that it belongs to begins there. */
+void log_epochs_cut_start(struct log_epochs *, int64_t start_offset);
 /* -1: none. */
 int32_t log_epochs_latest(const struct log_epochs *);
 /* -1: none. */

@@ -30,8 +30,8 @@ int64_t log_first_unstable_offset(const struct log *log)
 {
     int64_t open_from = producers_first_unstable(&log->producers);
     int64_t uncommitted = txns_first_uncommitted(&log->txns);
-    int64_t first = open_from >= 0 ? open_from : log->end_offset;
-    return uncommitted >= 0 ? MIN_OF(first, uncommitted) : first;
+    int64_t first = open_from >= 0 ? MAX_OF(open_from, log->start_offset) : log->end_offset;
+    return uncommitted >= 0 ? MIN_OF(first, MAX_OF(uncommitted, log->start_offset)) : first;
 }
 
 int64_t log_size(const struct log *log)
@@ -161,6 +161,7 @@ void log_segment_begin(const struct log *log, struct log_segment *segment, int64
 {
     int64_t jitter_ms = MIN_OF(log->config.segment_jitter_ms, log->config.segment_ms);
     segment->created_ms = wall_ms;
+    segment->written_ms = segment->written_ms > 0 ? segment->written_ms : wall_ms;
     segment->jitter_ms = jitter_ms > 0 ? (int64_t)(random % (uint64_t)jitter_ms) : 0;
 }
 
@@ -295,7 +296,8 @@ void log_check(const struct log *log)
     }
     ALWAYS(size == log->size, "L3: %s has %lld bytes", log->name, (long long)size);
     ALWAYS(log->recovery_point <= log->end_offset, "L4: %s is flushed beyond its end", log->name);
-    ALWAYS(log->start_offset <= log->end_offset, "%s starts behind its end", log->name);
+    ALWAYS(log->start_offset <= log->recovery_point, "L8: %s starts behind what is flushed",
+           log->name);
     ALWAYS(log_epochs_latest(&log->epochs) < 0 || log->epochs.entries[0].epoch >= 0,
            "%s has an epoch below zero", log->name);
     for (struct hash_node *node = hash_table_next(&log->producers.table, NULL); node != NULL;

@@ -12,7 +12,8 @@
  *      mode only after an fdatasync that began later succeeded.
  *  L7  offline is for good: nothing is appended, flushed or answered positively after.
  *  L8  the transaction index files tell of every transaction that was aborted below the recovery
- *      point: a start does not look for others there. */
+ *      point: a start does not look for others there.
+ *  L9  start_offset <= recovery_point: what a start was raised to is flushed before. */
 #ifndef LOG_LOG_INT_H
 #define LOG_LOG_INT_H
 
@@ -38,6 +39,7 @@ struct log_segment {
     int64_t max_timestamp_offset;
     int64_t first_timestamp; /* of its first batch: time to roll; BATCH_NO_TIMESTAMP: none */
     int64_t created_ms;      /* or opened: time to roll where batches have no timestamps */
+    int64_t written_ms;      /* last: its age where batches have no timestamps */
     int64_t jitter_ms;       /* so much sooner than segment.ms, for segments not to roll at once */
     struct log_handle *handle;
     /* what is known of its bytes and its index: check.h */
@@ -184,6 +186,8 @@ void log_write_out(struct log *) ON(on_shard);
 void log_check_end(struct log_segment *);
 /* sealed_index.c: what the flush wrote, or not, is the segment's to look up. */
 void log_sealed_index_take(struct log *, struct log_sealed *) ON(on_shard);
+/* trim.c: what is told of offsets below the start goes, where it is of no use there. */
+void log_forget_below_start(struct log *);
 
 /* append.c: writes what was submitted. */
 void log_write_chore(struct shard *, struct shard_chore *);

@@ -216,6 +216,7 @@ static struct log *log_new(const struct log_options *options)
     log->config = options->config;
     /* After a clean stop everything was flushed: nothing may be cut. */
     log->recovery_point = options->clean ? INT64_MAX : options->recovery_point;
+    log->start_offset = options->log_start_offset;
     log->recovered_from = INT64_MAX;
     list_init(&log->appends);
     log->inline_max = LOG_WRITE_INLINE_MAX;
@@ -253,7 +254,7 @@ static void log_free(struct log *log)
 static enum err check_next(struct log *log, int at, struct log_recovery *report) NOT_ON(on_shard)
 {
     int64_t next = log->segments[at + 1]->base_offset;
-    if (next == log->end_offset)
+    if (next == log->end_offset || next <= log->start_offset)
         return ERR_NONE;
     enum recovery_finding finding = next > log->end_offset ? RECOVERY_GAP : RECOVERY_OVERLAP;
     const struct recovery_row *row = log_judge(log, finding, log->end_offset);
@@ -284,6 +285,14 @@ static void check_end(struct log *log, int64_t flushed_end, struct log_recovery 
                                              .offset = log->end_offset});
 }
 
+/* What is below the log's start was flushed before it became that (L9), and may have been on its
+ * way out when the node died: segments between may be gone. Nobody reads them, and they go soon. */
+static bool is_flushed(const struct log *log, int at, const struct log_options *options)
+{
+    int64_t end = log->segments[at + 1]->base_offset;
+    return options->clean || end <= log->recovery_point || end <= options->log_start_offset;
+}
+
 /* Walks it through. Where that is only for its index, the epochs of this part of the log are no
  * help. */
 static enum err recover_sealed(struct log *log, int at, bool flushed, struct log_recovery *report)
@@ -307,7 +316,7 @@ static enum err load_segments(struct log *log, const struct log_options *options
 {
     enum err err = ERR_NONE;
     for (int i = 0; i + 1 < log->segment_count && err == ERR_NONE; i++) {
-        bool flushed = options->clean || log->segments[i + 1]->base_offset <= log->recovery_point;
+        bool flushed = is_flushed(log, i, options);
         if (!flushed || !log_load_sealed(log, i))
             err = recover_sealed(log, i, flushed, report);
     }
@@ -359,6 +368,25 @@ static enum err settle_recovered(struct log *log, struct log_recovery *report) N
     return ERR_NONE;
 }
 
+/* The start as it was stored, within what there is. A crash may have kept a file of before it. */
+static void set_start(struct log *log, int64_t stored)
+{
+    log->start_offset = MAX_OF(stored, log->segments[0]->base_offset);
+    log->start_offset = MIN_OF(log->start_offset, log->end_offset);
+    log->recovery_point = MAX_OF(log->recovery_point, log->start_offset);
+    log_forget_below_start(log);
+}
+
+/* Their age, where no timestamp tells it. */
+static void note_written(struct log *log) NOT_ON(on_shard)
+{
+    for (int i = 0; i < log->segment_count; i++) {
+        struct log_segment *segment = log->segments[i];
+        if (segment->max_timestamp < 0)
+            segment->written_ms = MAX_OF(sys_modified_ms(log->dir_fd, segment->handle->path), 0);
+    }
+}
+
 enum err log_open(const struct log_options *given, struct log **ret_log,
                   struct log_recovery *ret_recovery)
 {
@@ -380,10 +408,10 @@ enum err log_open(const struct log_options *given, struct log **ret_log,
     if (err == ERR_NONE && !options->clean)
         err = settle_recovered(log, &report);
     if (err == ERR_NONE) {
-        log->start_offset = MAX_OF(options->log_start_offset, log->segments[0]->base_offset);
-        log->start_offset = MIN_OF(log->start_offset, log->end_offset);
         if (options->clean)
             log->recovery_point = log->end_offset;
+        set_start(log, options->log_start_offset);
+        note_written(log);
         log_segment_begin(log, log_active(log), options->wall_ms,
                           hash_u64((uint64_t)options->wall_ms));
         for (int i = 0; i < log->segment_count; i++)

@@ -6,10 +6,21 @@
 
 #include <stdlib.h>
 
+void log_forget_below_start(struct log *log)
+{
+    log_epochs_cut_start(&log->epochs, log->start_offset);
+    txns_trim(&log->txns, log->start_offset);
+}
+
+/* Producers stay known, though all their batches be gone: what they send next follows on. */
 void log_raise_start(struct log *log, int64_t start_offset)
 {
-    ALWAYS(start_offset <= log->recovery_point, "%s would start behind what is flushed", log->name);
-    log->start_offset = MAX_OF(log->start_offset, start_offset);
+    ALWAYS(start_offset <= log->recovery_point, "L9: %s would start behind what is flushed",
+           log->name);
+    if (start_offset <= log->start_offset)
+        return;
+    log->start_offset = start_offset;
+    log_forget_below_start(log);
 }
 
 int log_trim(struct log *log)

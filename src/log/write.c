@@ -109,6 +109,7 @@ static void note_written(const struct log_write *write)
         position += append->header.size;
     }
     active->size = position;
+    active->written_ms = shard_wall_ms(log->shard);
     log->size += write->size;
     log->end_offset = write->end_offset;
 }

@@ -168,6 +168,15 @@ int sys_exists(int dir_fd, const char *name)
     return result != 0 ? result : place.inode != NULL;
 }
 
+int64_t sys_modified_ms(int dir_fd, const char *name)
+{
+    struct sim_place place;
+    int result = sim_find(dir_fd, name, &place);
+    if (result == 0 && place.inode == NULL)
+        result = -ENOENT;
+    return result != 0 ? result : place.inode->modified_ms;
+}
+
 /* A copy of the names, in an order drawn anew each time, as none is promised. */
 static struct sim_names shuffled(const struct sim_names *names)
 {

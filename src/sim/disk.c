@@ -249,6 +249,7 @@ struct sim_disk *sim_disk_clone(const struct sim_disk *disk)
         copy->number = inode->number;
         copy->name_count = inode->name_count;
         copy->forgot = inode->forgot;
+        copy->modified_ms = inode->modified_ms;
         file_clone(copy, inode);
         inode->copy = copy;
     }

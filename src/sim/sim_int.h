@@ -179,8 +179,8 @@ struct sim_inode {
     int name_count; /* live names */
     int open_count;
     bool locked;
-    bool warm; /* the next cached read finds its bytes */
-    int64_t modified_ms;
+    bool warm;           /* the next cached read finds its bytes */
+    int64_t modified_ms; /* wall clock */
     /* file */
     struct sim_image live;
     struct sim_image durable;

@@ -92,6 +92,14 @@ int sys_exists(int dir_fd, const char *name)
     return errno == ENOENT ? 0 : -errno;
 }
 
+int64_t sys_modified_ms(int dir_fd, const char *name)
+{
+    struct stat status;
+    if (fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return -errno;
+    return (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
+}
+
 static bool is_directory(int dir_fd, const struct dirent *entry)
 {
     struct stat status;

@@ -27,6 +27,8 @@ MUST_USE int sys_rename(int dir_fd, const char *from, const char *to);
 MUST_USE int sys_unlink(int dir_fd, const char *name);
 /* 1 exists, 0 does not. */
 MUST_USE int sys_exists(int dir_fd, const char *name);
+/* When its contents last changed, on the wall clock; -errno. */
+MUST_USE int64_t sys_modified_ms(int dir_fd, const char *name);
 
 /* Calls on_entry for every name but "." and "..", in no order; a non-zero return stops and is
  * returned. */

@@ -306,14 +306,14 @@ static void broker_id_stands_for_node_id(void **state)
 static void warnings(void **state)
 {
     (void)state;
-    struct load l = load_ok(LEAST "num.partition=3\nmy.own.thing=1\n\nlog.retention.hours=1\n"
+    struct load l = load_ok(LEAST "num.partition=3\nmy.own.thing=1\n\nlog.preallocate=true\n"
                                   "metric.reporters=com.example.R\nlistener.name.plaintext."
                                   "num.network.threads=9\n",
                             NULL,
                             "warning: s.properties:5: unknown key num.partition is ignored; did "
                             "you mean num.partitions?\n"
                             "warning: s.properties:6: unknown key my.own.thing is ignored\n"
-                            "warning: s.properties:8: log.retention.hours has no effect in this "
+                            "warning: s.properties:8: log.preallocate has no effect in this "
                             "version\n"
                             "warning: s.properties:9: metric.reporters concerns the Java machine "
                             "and is ignored\n"
@@ -393,7 +393,6 @@ static void bad_values_are_told_all_at_once(void **state)
             "error: broker.heartbeat.interval.ms should be less than or equal to half of the "
             "broker.session.timeout.ms\n");
     refused(NULL, SET("log.retention.ms=0"),
-            "warning: --set log.retention.ms: log.retention.ms has no effect in this version\n"
             "error: --set log.retention.ms: log.retention.ms must be unlimited (-1) or, equal or "
             "greater than 1\n");
     refused(NULL, SET("queued.max.request.bytes=1000"),

@@ -40,8 +40,40 @@ static void only_whole_files_are_read(void **state)
     }
 }
 
+static void the_epoch_of_the_start_stays(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t start;
+        const char *left;
+    } rows[] = {
+        {0, "0\n3\n0 0\n1 100\n4 200\n"},   {1, "0\n3\n0 1\n1 100\n4 200\n"},
+        {99, "0\n3\n0 99\n1 100\n4 200\n"}, {100, "0\n2\n1 100\n4 200\n"},
+        {150, "0\n2\n1 150\n4 200\n"},      {200, "0\n1\n4 200\n"},
+        {5000, "0\n1\n4 5000\n"}, /* all records are gone */
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct log_epochs epochs;
+        struct text text;
+        log_epochs_init(&epochs);
+        text_init(&text, 1024);
+        assert_true(log_epochs_read(&epochs, slice_of_text("0\n3\n0 0\n1 100\n4 200\n")));
+        log_epochs_cut_start(&epochs, rows[i].start);
+        log_epochs_write(&epochs, &text);
+        assert_true(slice_is(text_slice(&text), rows[i].left));
+        assert_true(epochs.changed == (rows[i].start > 0));
+        text_fini(&text);
+        log_epochs_fini(&epochs);
+    }
+    struct log_epochs none;
+    log_epochs_init(&none);
+    log_epochs_cut_start(&none, 5);
+    assert_int_equal(none.count, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(only_whole_files_are_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(only_whole_files_are_read),
+                                       cmocka_unit_test(the_epoch_of_the_start_stays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
