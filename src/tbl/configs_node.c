@@ -166,7 +166,8 @@ const struct config_row tbl_configs_node[] = {
     {BROKER("num.replica.fetchers", INT, "1"), AT_LEAST(1), CLUSTER_WIDE, ACCEPTED,
      .doc = "Connections a follower uses to each leader."},
     {BROKER("num.replica.alter.log.dirs.threads", INT, NULL), ACCEPTED,
-     .doc = "Threads that move replicas between directories."},
+     .doc = "Threads that move replicas between directories; here every shard copies one "
+            "partition at a time, on the upkeep workers."},
     {BROKER("auto.leader.rebalance.enable", BOOLEAN, "true"), ACCEPTED,
      .doc = "Leadership goes back to preferred replicas by itself."},
     {BROKER("leader.imbalance.check.interval.seconds", LONG, "300"), AT_LEAST(1), ACCEPTED,
