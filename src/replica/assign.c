@@ -155,10 +155,14 @@ static void send_next(struct replica_assigner *assigner)
     struct replica_set *set = assigner->set;
     if (assigner->away || shard_timer_is_running(&assigner->retry))
         return;
-    int count = 0;
-    while (!list_is_empty(&assigner->waiting) && count++ < PARTITIONS_MAX)
-        list_add_tail(&assigner->sent, list_take_first(&assigner->waiting));
-    if (count == 0)
+    struct list *first = NULL;
+    for (int i = 0; i < PARTITIONS_MAX; i++) {
+        first = list_take_first(&assigner->waiting);
+        if (first == NULL)
+            break;
+        list_add_tail(&assigner->sent, first);
+    }
+    if (list_is_empty(&assigner->sent))
         return;
     assigner->call = (struct peer_call){.own_node_id = set->config->node_id,
                                         .api_key = ASSIGN_REPLICAS_TO_DIRS,

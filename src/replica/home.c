@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* ---- before the job ---- */
 
@@ -117,9 +118,10 @@ static void set_aside(const struct finding *finding, int at) NOT_ON(on_shard)
 static const struct replica_future *future_in(const struct replica_set *set, const char *name,
                                               int dir)
 {
-    for (int i = 0; i < set->future_count; i++)
-        if (set->futures[i].dir == dir && strcmp(set->futures[i].name, name) == 0)
-            return &set->futures[i];
+    const struct replica_futures *futures = set->futures;
+    for (int i = 0; futures != NULL && i < futures->count; i++)
+        if (futures->at[i].dir == dir && strcmp(futures->at[i].name, name) == 0)
+            return &futures->at[i];
     return NULL;
 }
 
@@ -181,4 +183,28 @@ const char *replica_home_find(struct replica_set *set, const char *name, struct 
         return "it may be in the directory that is offline: bring that directory back";
     home->dir = home->fallback;
     return NULL;
+}
+
+/* ---- what moves left ---- */
+
+int replica_futures_add(struct replica_futures *futures, int dir, const char *folder)
+{
+    size_t count = (size_t)futures->count;
+    struct replica_future *grown = realloc(futures->at, (count + 1) * sizeof *grown);
+    struct log_folder parsed;
+    if (grown == NULL)
+        return -ENOMEM;
+    futures->at = grown;
+    if (!log_folder_parse(slice_of_text(folder), &parsed))
+        return 0;
+    grown[count].dir = dir;
+    (void)snprintf(grown[count].name, sizeof grown->name, "%.*s", SLICE_ARG(parsed.name));
+    (void)snprintf(grown[count].folder, sizeof grown->folder, "%s", folder);
+    futures->count++;
+    return 0;
+}
+
+void replica_futures_free(struct replica_futures *futures)
+{
+    free(futures->at);
 }

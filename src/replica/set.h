@@ -21,9 +21,24 @@ struct replica_points {
 
 /* A folder that a move between directories left: "topic-0.<random>-future". */
 struct replica_future {
-    char *name;   /* "topic-0" */
-    char *folder; /* with the rest */
+    char name[LOG_FOLDER_NAME_SIZE];   /* "topic-0" */
+    char folder[LOG_FOLDER_NAME_SIZE]; /* with the rest */
     int dir;
+};
+
+/* Those of all directories. */
+struct replica_futures {
+    struct replica_future *at;
+    int count;
+};
+/* Adds a folder of that name; before the shards run. 0 or -ENOMEM. */
+MUST_USE int replica_futures_add(struct replica_futures *, int dir, const char *folder);
+void replica_futures_free(struct replica_futures *);
+
+/* Where a partition is to go that does not exist yet. */
+struct replica_wish {
+    char name[LOG_FOLDER_NAME_SIZE];
+    int to;
 };
 
 /* Tells the controller of directories: assign.c. */
@@ -55,15 +70,15 @@ struct replica_set {
     const struct node_config *config;
     struct log_dir *dirs; /* of the node; their checkpoints stay as the start found them */
     int dir_count;
-    const struct replica_future *futures; /* of all directories, as the start found them */
-    int future_count;
-    int64_t broker_epoch; /* by the image */
-    bool tells_dirs;      /* the cluster's level knows of directories */
+    const struct replica_futures *futures; /* as the start found them; NULL: none */
+    int64_t broker_epoch;                  /* by the image */
+    bool tells_dirs;                       /* the cluster's level knows of directories */
     struct replica_assigner assigner;
     struct replica_counts counts;
-    struct list moves;  /* replica_move: the first is copied */
-    struct list wishes; /* replica_wish */
+    struct list moves; /* replica_move: the first is copied */
+    struct replica_wish *wishes;
     int wish_count;
+    bool moves_wait; /* a replica is to be moved on, once the one under way has ended */
     struct shard_chore move_chore;
     struct replica_room rooms[NODE_LOG_DIRS_MAX + 1];
     struct shard_timer room_timer;

@@ -9,6 +9,7 @@
 #include "sys/journal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- opening ---- */
@@ -183,23 +184,6 @@ static bool is_ours(const struct node *node, const struct log_folder *folder)
     return false;
 }
 
-static int add_future(struct survey *survey, const struct log_folder *folder, const char *name)
-{
-    struct node *node = survey->node;
-    size_t count = (size_t)node->future_count;
-    struct replica_future *grown = realloc(node->futures, (count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return -ENOMEM;
-    node->futures = grown;
-    grown[count] = (struct replica_future){
-        .dir = survey->dir,
-        .name = strndup((const char *)folder->name.data, folder->name.size),
-        .folder = strdup(name),
-    };
-    node->future_count++;
-    return grown[count].name != NULL && grown[count].folder != NULL ? 0 : -ENOMEM;
-}
-
 static void remove_doomed(const struct log_dir *dir, const char *name) NOT_ON(on_shard)
 {
     int error = log_remove_folder(dir->fd, name);
@@ -228,7 +212,8 @@ static int on_folder(void *context, const char *name, bool is_directory)
         slice_is(folder.topic, "__cluster_metadata"))
         return 0;
     if (is_ours(survey->node, &folder))
-        return folder.is_future ? add_future(survey, &folder, name) : 0;
+        return folder.is_future ? replica_futures_add(&survey->node->futures, survey->dir, name)
+                                : 0;
     survey->stray_count++;
     return log_set_folder_aside(dir->fd, name);
 }
@@ -261,8 +246,7 @@ bool node_begin_dirs(struct node *node, struct text *error)
             return false;
     }
     for (int i = 0; i < node->shard_count; i++) {
-        node->replicas[i].futures = node->futures;
-        node->replicas[i].future_count = node->future_count;
+        node->replicas[i].futures = &node->futures;
     }
     return true;
 }
@@ -344,9 +328,5 @@ void node_free_dirs(struct node *node)
         log_dir_close(&node->dirs[i]);
         free(node->dir_paths[i]);
     }
-    for (int i = 0; i < node->future_count; i++) {
-        free(node->futures[i].name);
-        free(node->futures[i].folder);
-    }
-    free(node->futures);
+    replica_futures_free(&node->futures);
 }

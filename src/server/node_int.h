@@ -48,8 +48,7 @@ struct node {
     char *dir_paths[NODE_DIRS_MAX];
     int dir_count;
     int metadata_dir;
-    struct replica_future *futures;
-    int future_count;
+    struct replica_futures futures;
     struct shard_set *shards;
     struct server_shard *locals; /* one a data shard */
     struct replica_set *replicas;
