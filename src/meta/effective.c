@@ -17,6 +17,18 @@ struct config_pairs meta_config_pairs(const struct meta_config *config, struct c
     return (struct config_pairs){.at = pairs, .count = count};
 }
 
+bool meta_broker_configs_are_same(const struct meta_image *a, const struct meta_image *b)
+{
+    char id[16];
+    (void)snprintf(id, sizeof id, "%d", a->node->node_id);
+    const struct slice names[] = {slice_of("", 0), slice_of_text(id)};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (meta_config_find(a, META_CONFIG_BROKER, names[i]) !=
+            meta_config_find(b, META_CONFIG_BROKER, names[i]))
+            return false;
+    return true;
+}
+
 void meta_layers_make(const struct meta_image *image, const struct node_config *config,
                       struct slice topic, struct meta_layers *ret_layers)
 {

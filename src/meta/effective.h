@@ -21,5 +21,8 @@ void meta_layers_make(const struct meta_image *, const struct node_config *, str
                       struct meta_layers *ret_layers);
 /* Of a topic; the image's. Worked out when an override changed, not when it is asked for. */
 const struct topic_config *meta_topic_config(const struct meta_image *, const struct meta_topic *);
+/* Neither this broker's nor all brokers' were set or removed from one image to the other: topics
+ * without a change of their own have what they had. */
+bool meta_broker_configs_are_same(const struct meta_image *, const struct meta_image *);
 
 #endif

@@ -401,9 +401,7 @@ static bool is_unchanged(const struct meta_image *before, const struct meta_imag
         return false;
     if (before->configs.root == now->configs.root)
         return true;
-    return memcmp(&before->topic_defaults, &now->topic_defaults, sizeof now->topic_defaults) == 0 &&
-           before->node_dynamic.producer_id_expiration_ms ==
-               now->node_dynamic.producer_id_expiration_ms &&
+    return meta_broker_configs_are_same(before, now) &&
            meta_config_find(before, META_CONFIG_TOPIC, topic->name) ==
                meta_config_find(now, META_CONFIG_TOPIC, topic->name);
 }
