@@ -12,7 +12,11 @@ static bool is_old(const struct log *log, const struct log_append *append)
     int64_t waited_ms = active->first_timestamp >= 0
                             ? append->max_timestamp - active->first_timestamp
                             : shard_wall_ms(log->shard) - active->created_ms;
-    return waited_ms > log->config.segment_ms - active->jitter_ms;
+    int64_t segment_ms = log->config.segment_ms;
+    /* The active segment is not compacted: it must not be older than that is to wait. */
+    if (log->config.cleanup_compact)
+        segment_ms = MIN_OF(segment_ms, log->config.max_compaction_lag_ms);
+    return waited_ms > segment_ms - active->jitter_ms;
 }
 
 /* Segment full, too old, its index full, or offsets too far from its base. */

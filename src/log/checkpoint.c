@@ -2,9 +2,11 @@
 #include "log/checkpoint.h"
 
 #include "base/text.h"
+#include "sys/dir.h"
 #include "sys/file.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -84,6 +86,33 @@ bool checkpoint_add(struct checkpoint *checkpoint, const struct checkpoint *from
         fine = checkpoint_put(checkpoint, slice_of(entry->name, entry->name_size), entry->offset);
     }
     return fine;
+}
+
+static void drop(struct checkpoint *checkpoint, struct entry *entry)
+{
+    hash_table_remove(&checkpoint->table, &entry->node);
+    free(entry);
+}
+
+void checkpoint_remove(struct checkpoint *checkpoint, struct slice name)
+{
+    struct entry *entry = find(checkpoint, name);
+    if (entry != NULL)
+        drop(checkpoint, entry);
+}
+
+void checkpoint_drop_absent(struct checkpoint *checkpoint, int dir_fd)
+{
+    struct hash_node *node = hash_table_next(&checkpoint->table, NULL);
+    while (node != NULL) {
+        struct entry *entry = of_node(node);
+        char name[NAME_MAX + 1];
+        node = hash_table_next(&checkpoint->table, node);
+        int size = (int)MIN_OF(entry->name_size, sizeof name - 1);
+        (void)snprintf(name, sizeof name, "%.*s", size, entry->name);
+        if (sys_exists(dir_fd, name) == 0)
+            drop(checkpoint, entry);
+    }
 }
 
 int64_t checkpoint_get(const struct checkpoint *checkpoint, struct slice name, int64_t missing)

@@ -12,6 +12,7 @@
 #define CHECKPOINT_RECOVERY_POINT "recovery-point-offset-checkpoint"
 #define CHECKPOINT_LOG_START "log-start-offset-checkpoint"
 #define CHECKPOINT_HIGH_WATERMARK "replication-offset-checkpoint"
+#define CHECKPOINT_CLEANER "cleaner-offset-checkpoint"
 
 struct checkpoint {
     struct hash_table table; /* by "topic-partition", the folder's name */
@@ -23,6 +24,10 @@ void checkpoint_fini(struct checkpoint *);
 MUST_USE bool checkpoint_put(struct checkpoint *, struct slice name, int64_t offset);
 /* Adds all entries of another. false: memory is out. */
 MUST_USE bool checkpoint_add(struct checkpoint *, const struct checkpoint *from);
+/* No entry is fine. */
+void checkpoint_remove(struct checkpoint *, struct slice name);
+/* Removes those for which the directory has no folder. */
+void checkpoint_drop_absent(struct checkpoint *, int dir_fd) NOT_ON(on_shard);
 /* `missing` when there is no entry. */
 int64_t checkpoint_get(const struct checkpoint *, struct slice name, int64_t missing);
 /* NULL on success and when the file is absent; otherwise what is wrong, and the checkpoint is

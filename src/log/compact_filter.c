@@ -14,7 +14,7 @@
 #define WINDOW 16
 
 bool compact_filter_init(struct compact_filter *filter, const struct compact_map *map,
-                         struct compact_figures *figures)
+                         struct log_compact_figures *figures)
 {
     *filter = (struct compact_filter){.map = map, .figures = figures};
     batch_builder_init(&filter->builder);
@@ -359,7 +359,7 @@ int compact_filter_batch(struct compact_filter *filter, const struct batch_view 
         !control || (batch_has_delete_horizon(header) && header->base_timestamp <= filter->now_ms);
     bool discards = goes == 1 && passed;
     bool stays_empty = is_last_of_producer(filter, header) ||
-                       batch_last_offset(header) + 1 == filter->upper_offset;
+                       batch_last_offset(header) + 1 == filter->high_watermark;
     int error = 0;
     *ret_bytes = (struct slice){0};
     if (discards)

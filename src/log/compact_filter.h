@@ -4,6 +4,7 @@
 #ifndef LOG_COMPACT_FILTER_H
 #define LOG_COMPACT_FILTER_H
 
+#include "log/compact.h"
 #include "log/compact_map.h"
 #include "log/compact_txn.h"
 #include "wire/batch_builder.h"
@@ -16,17 +17,6 @@ struct compact_producer {
     int16_t epoch;
 };
 
-/* Sums of one cleaning. */
-struct compact_figures {
-    int64_t mapped_bytes; /* read for the map */
-    int64_t mapped_records;
-    int64_t read_bytes;
-    int64_t read_records;
-    int64_t written_bytes;
-    int64_t written_records;
-    int64_t keyless_records; /* dropped: no key says what they stand for */
-};
-
 struct compact_filter {
     const struct compact_map *map;
     struct compact_txns txns;
@@ -34,20 +24,20 @@ struct compact_filter {
     int producer_count;
     int64_t now_ms;
     int64_t delete_retention_ms;
-    int64_t upper_offset;    /* the batch in front of it stays, if need be empty */
+    int64_t high_watermark;  /* the batch in front of it stays, if need be empty */
     int64_t record_size_max; /* max.decompressed.message.bytes */
     struct codec_pool *pool;
     struct batch_builder builder;
     uint8_t *keep; /* a bit a record of the batch */
     size_t keep_size;
     uint8_t empty[BATCH_HEADER_SIZE];
-    struct compact_figures *figures;
+    struct log_compact_figures *figures;
     const char *fault; /* why a batch could not be filtered, else NULL */
 };
 
 /* false: memory is out; fini is due all the same. */
 MUST_USE bool compact_filter_init(struct compact_filter *, const struct compact_map *,
-                                  struct compact_figures *);
+                                  struct log_compact_figures *);
 void compact_filter_fini(struct compact_filter *);
 /* Takes the producers, heap memory, in any order. */
 void compact_filter_set_producers(struct compact_filter *, struct compact_producer *, int count);

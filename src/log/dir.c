@@ -144,6 +144,7 @@ enum log_dir_outcome log_dir_open(struct log_dir *dir, const char *path, struct 
     checkpoint_init(&dir->recovery_points);
     checkpoint_init(&dir->log_starts);
     checkpoint_init(&dir->high_watermarks);
+    checkpoint_init(&dir->cleaner_offsets);
     int made = sys_dir_make_path(path);
     dir->fd = made < 0 ? made : sys_dir_open(SYS_DIR_CWD, path);
     if (dir->fd < 0) {
@@ -159,6 +160,7 @@ enum log_dir_outcome log_dir_open(struct log_dir *dir, const char *path, struct 
     read_checkpoint(dir, &dir->recovery_points, CHECKPOINT_RECOVERY_POINT);
     read_checkpoint(dir, &dir->log_starts, CHECKPOINT_LOG_START);
     read_checkpoint(dir, &dir->high_watermarks, CHECKPOINT_HIGH_WATERMARK);
+    read_checkpoint(dir, &dir->cleaner_offsets, CHECKPOINT_CLEANER);
     return LOG_DIR_OPENED;
 }
 
@@ -201,6 +203,7 @@ void log_dir_close(struct log_dir *dir)
     checkpoint_fini(&dir->recovery_points);
     checkpoint_fini(&dir->log_starts);
     checkpoint_fini(&dir->high_watermarks);
+    checkpoint_fini(&dir->cleaner_offsets);
     sys_file_close(dir->lock_fd >= 0 ? dir->lock_fd : -1);
     sys_file_close(dir->fd >= 0 ? dir->fd : -1);
     dir->fd = -1;

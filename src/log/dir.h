@@ -40,6 +40,7 @@ struct log_dir {
     struct checkpoint recovery_points;
     struct checkpoint log_starts;
     struct checkpoint high_watermarks;
+    struct checkpoint cleaner_offsets;
 };
 
 /* Takes the directory out of service for the rest of the process; any thread. The first word of it

@@ -4,6 +4,8 @@
  * offline, since the kernel may have dropped the pages (L7). */
 #include "log/log_int.h"
 
+#include "log/compact.h"
+
 #include "base/always.h"
 #include "sys/dir.h"
 #include "sys/file.h"
@@ -284,7 +286,8 @@ static void report_idle(struct log *log)
 {
     void (*on_idle)(void *) = log->on_idle;
     if (on_idle == NULL || !list_is_empty(&log->appends) || log->is_writing ||
-        log->write_job != NULL || log->is_writing_out || log->discard_jobs > 0 || log->checks > 0)
+        log->write_job != NULL || log->is_writing_out || log->compaction != NULL ||
+        log->discard_jobs > 0 || log->checks > 0)
         return;
     log->on_idle = NULL;
     on_idle(log->on_idle_context);
@@ -292,6 +295,7 @@ static void report_idle(struct log *log)
 
 void log_when_idle(struct log *log, void (*on_idle)(void *), void *context)
 {
+    log_compact_abort(log);
     log->on_idle = on_idle;
     log->on_idle_context = context;
     if (log->flush_job == NULL && list_is_empty(&log->flushes))

@@ -72,6 +72,15 @@ int log_handle_create(struct log_handle *handle)
     return error;
 }
 
+void log_handle_adopt(struct log_handle *handle, int fd)
+{
+    ALWAYS(handle->fd < 0 && handle->references == 0, "%s is open already", handle->path);
+    make_room(handle->files);
+    handle->fd = fd;
+    handle->files->open_count++;
+    handle->references = 1;
+}
+
 int log_handle_ref(struct log_handle *handle)
 {
     ALWAYS(!handle->forgotten, "%s is gone", handle->path);

@@ -43,6 +43,9 @@ void log_files_fini(struct log_files *);
 struct log_handle *log_handle_new(struct log_files *, int dir_fd, const char *path);
 /* Creates the file, which must not exist, and leaves it open. 0 or -errno. */
 MUST_USE int log_handle_create(struct log_handle *);
+/* Takes an open descriptor of the file, with a reference: it stays open until that is given back,
+ * whatever the file is called meanwhile. */
+void log_handle_adopt(struct log_handle *, int fd);
 /* Opens the file if need be and takes a reference: handle->fd is valid until it is given back. */
 MUST_USE int log_handle_ref(struct log_handle *);
 void log_handle_unref(struct log_handle *);

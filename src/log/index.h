@@ -59,6 +59,13 @@ int32_t log_index_find(const struct log_index *, int64_t relative_offset);
 /* Appends what is not in the files yet and syncs them; dir_fd and the names without suffix. 0 or
  * -errno. */
 MUST_USE int log_index_write(struct log_index *, int dir_fd, const char *stem) NOT_ON(on_shard);
+/* The same to files whose names end in a suffix, such as ".cleaned". */
+struct index_place {
+    int dir_fd;
+    const char *stem;
+    const char *suffix;
+};
+MUST_USE int log_index_write_to(struct log_index *, const struct index_place *) NOT_ON(on_shard);
 /* Replaces *index by what the files hold. false: missing, or not as such files are. */
 MUST_USE bool log_index_load(struct log_index *, int dir_fd, const char *stem) NOT_ON(on_shard);
 /* The entry itself; NULL when there is none. */

@@ -14,12 +14,12 @@
 #define PATH_SIZE 512
 #define WRITE_ENTRIES 4096
 
-/* Opens "<stem><suffix>", cut to `keep` bytes. */
-static int open_at(int dir_fd, const char *stem, const char *suffix, int64_t keep)
+/* Opens "<stem>.<kind><suffix>", cut to `keep` bytes. */
+static int open_at(const struct index_place *place, const char *kind, int64_t keep)
 {
     char path[PATH_SIZE];
-    (void)snprintf(path, sizeof path, "%s%s", stem, suffix);
-    int fd = sys_file_open(dir_fd, path, SYS_OPEN_WRITE | SYS_OPEN_CREATE);
+    (void)snprintf(path, sizeof path, "%s.%s%s", place->stem, kind, place->suffix);
+    int fd = sys_file_open(place->dir_fd, path, SYS_OPEN_WRITE | SYS_OPEN_CREATE);
     if (fd < 0)
         return fd;
     int error = sys_file_size(fd) == keep ? 0 : sys_file_truncate(fd, keep);
@@ -72,12 +72,16 @@ static int write_times(struct log_index *index, int fd)
 
 int log_index_write(struct log_index *index, int dir_fd, const char *stem)
 {
+    const struct index_place place = {.dir_fd = dir_fd, .stem = stem, .suffix = ""};
+    return log_index_write_to(index, &place);
+}
+
+int log_index_write_to(struct log_index *index, const struct index_place *place)
+{
     AUTO(file_close)
-    int offsets =
-        open_at(dir_fd, stem, ".index", (int64_t)index->offset_written * INDEX_ENTRY_SIZE);
+    int offsets = open_at(place, "index", (int64_t)index->offset_written * INDEX_ENTRY_SIZE);
     AUTO(file_close)
-    int times =
-        open_at(dir_fd, stem, ".timeindex", (int64_t)index->time_written * TIME_INDEX_ENTRY_SIZE);
+    int times = open_at(place, "timeindex", (int64_t)index->time_written * TIME_INDEX_ENTRY_SIZE);
     int error = offsets < 0 ? offsets : MIN_OF(times, 0);
     if (error == 0)
         error = write_offsets(index, offsets);

@@ -112,7 +112,7 @@ bool log_error_passes(int error)
 
 /* ---- segments ---- */
 
-static struct log_segment *segment_new(struct log *log, int64_t base_offset)
+struct log_segment *log_segment_new(struct log *log, int64_t base_offset)
 {
     char path[LOG_STEM_SIZE + 8];
     char stem[LOG_STEM_SIZE];
@@ -150,7 +150,7 @@ struct log_segment *log_segment_add(struct log *log, int64_t base_offset)
         log->segments = grown;
         log->segment_capacity = capacity;
     }
-    struct log_segment *segment = segment_new(log, base_offset);
+    struct log_segment *segment = log_segment_new(log, base_offset);
     if (segment != NULL)
         log->segments[log->segment_count++] = segment;
     return segment;
@@ -169,6 +169,9 @@ void log_segment_free(struct log_segment *segment)
 {
     log_check_end(segment);
     log_handle_forget(segment->handle);
+    if (segment->swapping != NULL)
+        log_index_fini(segment->swapping);
+    free(segment->swapping);
     free(segment);
 }
 
@@ -269,7 +272,8 @@ void log_attach(struct log *log, struct shard *shard, struct log_files *files)
 void log_detach(struct log *log)
 {
     ALWAYS(list_is_empty(&log->appends) && log->write_job == NULL && !log->is_writing_out &&
-               list_is_empty(&log->flushes) && log->flush_job == NULL && log->checks == 0,
+               list_is_empty(&log->flushes) && log->flush_job == NULL && log->checks == 0 &&
+               log->compaction == NULL,
            "%s is still at work", log->name);
     log_discard_forget(log);
     shard_chore_cancel(&log->write); /* it would find nothing to write */
@@ -289,8 +293,6 @@ void log_check(const struct log *log)
     for (int i = 0; i < log->segment_count; i++) {
         const struct log_segment *segment = log->segments[i];
         ALWAYS(segment->base_offset <= log_segment_end(log, i), "L1: %s: segment %lld overlaps",
-               log->name, (long long)segment->base_offset);
-        ALWAYS(segment->size > 0 || i == log->segment_count - 1 || i == 0, "L1: %s: %lld is empty",
                log->name, (long long)segment->base_offset);
         size += segment->size;
     }

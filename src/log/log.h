@@ -185,6 +185,7 @@ struct log_read {
     /* the log's own */
     struct log_check_waiter waiter;
     int attempts;
+    int64_t reached; /* where the segment begins that was come to: those in front have nothing */
     int misled;
 };
 

@@ -54,6 +54,8 @@ struct log_segment {
     struct list waiting;              /* log_check_waiter */
     const struct log_index *sealing;  /* of a segment whose files are not written yet, or NULL */
     struct log_sealed_index *indexed; /* in the shard's cache, or NULL */
+    /* Its index while its files change their names (log/swap.h), else NULL: the file's. */
+    struct log_index *swapping;
 };
 
 /* Where an append of late stands: reading the tail needs no index and no disk. */
@@ -106,6 +108,8 @@ struct log {
     bool is_writing_out; /* a worker tells the disk early: write_out.c */
     int checks;          /* looks at its segments under way: check.c */
 
+    struct log_compaction *compaction; /* the one under way, or NULL: compact.h */
+
     struct list discards; /* files that are being let go of: discard.c */
     int discard_jobs;     /* of them, those that a worker is at */
 
@@ -144,6 +148,8 @@ static inline int64_t log_segment_end(const struct log *log, int at)
 
 /* "topic-0/00000000000000000042", without suffix. */
 void log_stem(const struct log *, int64_t base_offset, char ret_stem[LOG_STEM_SIZE]);
+/* One with a closed handle; NULL when memory is out. */
+struct log_segment *log_segment_new(struct log *, int64_t base_offset);
 /* Adds an empty segment at the end, without touching files; NULL when memory is out. */
 struct log_segment *log_segment_add(struct log *, int64_t base_offset);
 void log_segment_free(struct log_segment *);

@@ -346,11 +346,13 @@ static void read_try(struct log *log, struct log_read *read)
         read_done(read, ERR_NONE);
         return;
     }
-    int at = log_segment_at(log, read->offset);
+    int at = log_segment_at(log, MAX_OF(read->offset, read->reached));
     struct place place = {0};
     enum finding finding = PASSED;
-    for (; at < log->segment_count && finding == PASSED; at++)
+    for (; at < log->segment_count && finding == PASSED; at++) {
+        read->reached = log->segments[at]->base_offset;
         finding = read_segment(log, read, at, &place);
+    }
     if (finding == FOUND || finding == PASSED)
         read_done(read, ERR_NONE);
     else if (finding == CORRUPT)
@@ -364,6 +366,7 @@ void log_read_submit(struct log *log, struct log_read *read)
     read->log = log;
     read->attempts = 0;
     read->misled = 0;
+    read->reached = 0;
     read->waiter.on_ready = on_checked;
     list_init(&read->waiter.link);
     read_try(log, read);

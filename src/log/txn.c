@@ -1,13 +1,13 @@
 /* Ended transactions; see the header. */
 #include "log/txn.h"
 
+#include "base/always.h"
 #include "base/bytes.h"
 #include "wire/record.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define INDEX_ENTRY_SIZE 34
 #define INDEX_VERSION 0
 
 void txns_init(struct txns *txns)
@@ -38,16 +38,25 @@ enum txn_marker txn_marker_read(const struct batch_header *header, struct slice 
     return is_marker ? (enum txn_marker)type : TXN_MARKER_NONE;
 }
 
+bool txn_list_reserve(struct txn_list *list, int count)
+{
+    int needed = list->count + count;
+    if (needed <= list->capacity)
+        return true;
+    int doubled = MAX_OF(list->capacity * 2, 4);
+    int capacity = MAX_OF(doubled, needed);
+    struct txn_ended *grown = realloc(list->entries, (size_t)capacity * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    list->entries = grown;
+    list->capacity = capacity;
+    return true;
+}
+
 bool txn_list_add(struct txn_list *list, const struct txn_ended *txn)
 {
-    if (list->count == list->capacity) {
-        int capacity = list->capacity > 0 ? list->capacity * 2 : 4;
-        struct txn_ended *grown = realloc(list->entries, (size_t)capacity * sizeof *grown);
-        if (grown == NULL)
-            return false;
-        list->entries = grown;
-        list->capacity = capacity;
-    }
+    if (!txn_list_reserve(list, 1))
+        return false;
     list->entries[list->count++] = *txn;
     return true;
 }
@@ -64,6 +73,20 @@ int txn_list_at(const struct txn_list *list, int64_t offset)
             high = middle;
     }
     return low;
+}
+
+void txn_list_replace(struct txn_list *list, const struct txn_part *part)
+{
+    int from = txn_list_at(list, part->base_offset);
+    int to = txn_list_at(list, part->end_offset);
+    ALWAYS(list->count - (to - from) + part->count <= list->capacity, "no room for %d",
+           part->count);
+    if (list->count > to)
+        memmove(list->entries + from + part->count, list->entries + to,
+                (size_t)(list->count - to) * sizeof list->entries[0]);
+    if (part->count > 0)
+        memcpy(list->entries + from, part->entries, (size_t)part->count * sizeof list->entries[0]);
+    list->count += part->count - (to - from);
 }
 
 /* Drops those that end below the offset. */
@@ -98,7 +121,7 @@ void txns_trim(struct txns *txns, int64_t start_offset)
 
 /* ---- the file ---- */
 
-static void store_entry(const struct txn_ended *txn, uint8_t at[INDEX_ENTRY_SIZE])
+void txn_ended_store(const struct txn_ended *txn, uint8_t at[TXN_INDEX_ENTRY_SIZE])
 {
     store_i16(at, INDEX_VERSION);
     store_i64(at + 2, txn->producer_id);
@@ -112,12 +135,12 @@ uint8_t *txns_index_write(const struct txns *txns, int64_t from, int64_t to, siz
     const struct txn_list *aborted = &txns->aborted;
     int first = txn_list_at(aborted, from);
     int last = txn_list_at(aborted, to);
-    uint8_t *bytes = malloc((size_t)(last - first) * INDEX_ENTRY_SIZE + 1);
+    uint8_t *bytes = malloc((size_t)(last - first) * TXN_INDEX_ENTRY_SIZE + 1);
     if (bytes == NULL)
         return NULL;
     for (int i = first; i < last; i++)
-        store_entry(&aborted->entries[i], bytes + (size_t)(i - first) * INDEX_ENTRY_SIZE);
-    *ret_size = (size_t)(last - first) * INDEX_ENTRY_SIZE;
+        txn_ended_store(&aborted->entries[i], bytes + (size_t)(i - first) * TXN_INDEX_ENTRY_SIZE);
+    *ret_size = (size_t)(last - first) * TXN_INDEX_ENTRY_SIZE;
     return bytes;
 }
 
@@ -137,8 +160,8 @@ static int read_entry(struct txns *txns, const uint8_t *entry, struct txns_place
 int txns_index_read(struct txns *txns, struct slice file, struct txns_place place)
 {
     int count = txns->aborted.count;
-    int error = file.size % INDEX_ENTRY_SIZE == 0 ? 0 : -EBADMSG;
-    for (size_t at = 0; at < file.size && error == 0; at += INDEX_ENTRY_SIZE)
+    int error = file.size % TXN_INDEX_ENTRY_SIZE == 0 ? 0 : -EBADMSG;
+    for (size_t at = 0; at < file.size && error == 0; at += TXN_INDEX_ENTRY_SIZE)
         error = read_entry(txns, file.data + at, &place);
     if (error < 0)
         txns->aborted.count = count;

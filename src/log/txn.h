@@ -45,6 +45,16 @@ enum txn_marker txn_marker_read(const struct batch_header *, struct slice batch,
 
 /* false: memory is out. */
 MUST_USE bool txn_list_add(struct txn_list *, const struct txn_ended *);
+/* Makes room for that many more. false: memory is out. */
+MUST_USE bool txn_list_reserve(struct txn_list *, int count);
+/* Those that end in a part of the log that was written anew; there must be room. */
+struct txn_part {
+    int64_t base_offset;
+    int64_t end_offset;
+    const struct txn_ended *entries;
+    int count;
+};
+void txn_list_replace(struct txn_list *, const struct txn_part *);
 /* Index of the first that ends at or behind the offset. */
 int txn_list_at(const struct txn_list *, int64_t offset);
 /* Markers below the high watermark are committed. */
@@ -54,6 +64,9 @@ int64_t txns_first_uncommitted(const struct txns *);
 /* Nothing below the offset is part of the log any more. */
 void txns_trim(struct txns *, int64_t start_offset);
 
+#define TXN_INDEX_ENTRY_SIZE 34
+/* One entry of a txnindex file. */
+void txn_ended_store(const struct txn_ended *, uint8_t at[TXN_INDEX_ENTRY_SIZE]);
 /* The aborted transactions of [from, to) as a txnindex file, heap memory (free it); NULL when
  * memory is out. */
 uint8_t *txns_index_write(const struct txns *, int64_t from, int64_t to, size_t *ret_size);

@@ -18,7 +18,7 @@
 /* A filter and the map it looks into. */
 struct bench {
     struct compact_map map;
-    struct compact_figures figures;
+    struct log_compact_figures figures;
     struct compact_filter filter;
     struct batch_builder builder;
     struct codec_pool *pool;
@@ -34,7 +34,7 @@ static struct bench *bench_new(void)
     assert_true(compact_filter_init(&bench->filter, &bench->map, &bench->figures));
     bench->filter.now_ms = NOW;
     bench->filter.delete_retention_ms = RETENTION;
-    bench->filter.upper_offset = 100000;
+    bench->filter.high_watermark = 100000;
     bench->filter.record_size_max = INT32_MAX;
     batch_builder_init(&bench->builder);
     bench->pool = codec_pool_new();
@@ -300,12 +300,12 @@ static void a_producers_last_batch_stays_empty(void **state)
     bench_free(bench);
 }
 
-static void the_last_batch_of_a_round_stays_empty(void **state)
+static void the_batch_in_front_of_the_high_watermark_stays_empty(void **state)
 {
     (void)state;
     struct bench *bench = bench_new();
     know(bench, "a", 100);
-    bench->filter.upper_offset = 12;
+    bench->filter.high_watermark = 12;
     becomes_empty(bench, batch_of(bench, &(struct batch_spec){at_offset(10), {"a", "a", NULL}}));
     goes(bench, batch_of(bench, &(struct batch_spec){at_offset(9), {"a", "a", NULL}}));
     bench_free(bench);
@@ -466,7 +466,7 @@ int main(void)
         cmocka_unit_test(the_last_of_each_key_stays),
         cmocka_unit_test(records_without_key_go),
         cmocka_unit_test(a_producers_last_batch_stays_empty),
-        cmocka_unit_test(the_last_batch_of_a_round_stays_empty),
+        cmocka_unit_test(the_batch_in_front_of_the_high_watermark_stays_empty),
         cmocka_unit_test(tombstones_wait_for_their_horizon),
         cmocka_unit_test(aborted_data_goes_before_its_marker),
         cmocka_unit_test(committed_data_keeps_its_marker),

@@ -68,6 +68,16 @@ static void on_the_shard(struct log_kit *kit, void (*run)(struct log_kit *))
         sys_park_wait(kit->park, INT64_MAX);
 }
 
+void log_kit_begin(struct log_kit *kit, void (*run)(struct log_kit *))
+{
+    on_the_shard(kit, run);
+}
+
+void log_kit_finish(struct log_kit *kit)
+{
+    finish(kit);
+}
+
 struct log_kit *log_kit_new(void)
 {
     static int number;
@@ -290,12 +300,15 @@ static void make_batch(struct log_kit *kit, const struct log_kit_batch *batch,
     batch_builder_begin(&kit->builder, &options);
     uint8_t *value = calloc(1, (size_t)batch->value_size + 1);
     ALWAYS(value != NULL, "memory for the test");
+    struct batch_record record = {.timestamp = batch->timestamp,
+                                  .key = slice_of_text(batch->key),
+                                  .value = slice_of(value, (size_t)batch->value_size)};
+    if (batch->value != NULL || batch->tombstone)
+        record.value = slice_of_text(batch->value);
     if (batch->ends)
         add_marker(kit, batch);
     for (int i = 0; i < batch->count && !batch->ends; i++)
-        batch_builder_add(&kit->builder, &(struct batch_record){
-                                             .timestamp = batch->timestamp,
-                                             .value = slice_of(value, (size_t)batch->value_size)});
+        batch_builder_add(&kit->builder, &record);
     free(value);
     prepare(ret_append, batch_builder_finish(&kit->builder, NULL), batch->leader_epoch);
 }

@@ -20,6 +20,10 @@ int log_kit_dir(const struct log_kit *);
 struct topic_config *log_kit_config(struct log_kit *);
 struct log *log_kit_log(const struct log_kit *);
 
+/* Calls `run` on the shard and waits until log_kit_finish was called there. */
+void log_kit_begin(struct log_kit *, void (*run)(struct log_kit *));
+void log_kit_finish(struct log_kit *);
+
 /* Opens "t-0"; clean as after a clean stop. */
 struct log_kit_open {
     bool clean;
@@ -44,8 +48,11 @@ struct log_kit_batch {
     int64_t timestamp;
     int32_t leader_epoch;
     bool transactional;
-    bool ends;    /* a marker that ends the producer's transaction, instead of records */
-    bool commits; /* such a marker: not an abort */
+    bool ends;         /* a marker that ends the producer's transaction, instead of records */
+    bool commits;      /* such a marker: not an abort */
+    const char *key;   /* of all its records; NULL: none */
+    const char *value; /* instead of zeroes; NULL: of value_size */
+    bool tombstone;    /* no value at all */
 };
 struct log_kit_appended {
     enum err err;
