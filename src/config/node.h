@@ -105,6 +105,13 @@ struct node_config {
     int32_t log_flush_start_offset_checkpoint_interval_ms;
     int64_t replica_high_watermark_checkpoint_interval_ms;
     int64_t log_initial_task_delay_ms;
+    bool log_cleaner_enable;
+    int32_t log_cleaner_threads;
+    int64_t log_cleaner_backoff_ms;
+    int64_t log_cleaner_dedupe_buffer_size;
+    int32_t log_cleaner_io_buffer_size;
+    double log_cleaner_io_buffer_load_factor;
+    double log_cleaner_io_max_bytes_per_second;
 
     /* ---- controller and quorum ---- */
     int32_t metadata_log_segment_bytes;

@@ -136,11 +136,8 @@ static void on_timed_flush(struct log_flush *flush)
     replica_end(replica);
 }
 
-static void on_flush_due(struct shard *shard, struct shard_timer *timer)
+void replica_flush(struct replica *replica)
 {
-    role_now_on_shard();
-    (void)shard;
-    struct replica *replica = CONTAINER_OF(timer, struct replica, flush_timer);
     if (replica->timed_flush_runs || replica->log == NULL)
         return;
     replica->timed_flush_runs = true;
@@ -148,6 +145,13 @@ static void on_flush_due(struct shard *shard, struct shard_timer *timer)
     replica->timed_flush = (struct log_flush){.on_done = on_timed_flush};
     replica_begin(replica);
     log_flush_submit(replica->log, &replica->timed_flush);
+}
+
+static void on_flush_due(struct shard *shard, struct shard_timer *timer)
+{
+    role_now_on_shard();
+    (void)shard;
+    replica_flush(CONTAINER_OF(timer, struct replica, flush_timer));
 }
 
 static void consider_timed_flush(struct replica *replica)

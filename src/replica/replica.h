@@ -31,6 +31,8 @@ enum replica_state {
     REPLICA_CLOSING, /* a worker closes or deletes the log */
 };
 
+#define REPLICA_CLEANED_UNKNOWN (-2) /* cleaned_to until the log is open */
+
 struct replica {
     struct hash_node node; /* the set's table, by topic id and partition */
     struct replica_set *set;
@@ -45,6 +47,9 @@ struct replica {
     struct log *log;           /* NULL: it is not open, or a worker closes it */
     struct log *closing;       /* that worker's */
     int dir_index;             /* -1: not known yet */
+    int64_t cleaned_to;        /* by compaction; -1: never */
+    bool is_cleaned;           /* now */
+    bool is_uncleanable;       /* it holds what compaction does not take */
     char *name;                /* "topic-0" */
     struct topic_config config;
     int32_t producer_expiration_ms;

@@ -67,6 +67,8 @@ void replica_lead(struct replica *, int32_t leader_epoch) ON(on_shard);
 /* The log, which is open, follows the replica's settings. */
 void replica_configure(struct replica *) ON(on_shard);
 void replica_init_waiting(struct replica *);
+/* What was appended so far is flushed, if no such flush is under way. */
+void replica_flush(struct replica *) ON(on_shard);
 /* The log has nothing under way: a worker closes or deletes it. */
 void replica_log_idle(void *context);
 /* Closes a doomed or stopping replica when nothing is under way. */

@@ -7,6 +7,7 @@
 #include "base/always.h"
 #include "meta/effective.h"
 #include "meta/record_version.h"
+#include "replica/cleaner.h"
 #include "sys/dir.h"
 #include "sys/entropy.h"
 #include "sys/journal.h"
@@ -113,6 +114,8 @@ static void replica_free(struct replica *replica)
     if (replica->successor != NULL)
         submit_opening(replica->successor);
     stats_add(set->stats, METRIC_PARTITIONS, -1);
+    if (replica->is_uncleanable)
+        stats_add(set->stats, METRIC_PARTITIONS_UNCLEANABLE, -1);
     free(replica->opening);
     free(replica->name);
     free(replica);
@@ -186,6 +189,16 @@ static void go_offline(struct replica *replica)
     stats_add(replica->set->stats, METRIC_PARTITIONS_OFFLINE, 1);
 }
 
+/* Not again after a move. The checkpoint goes by name: of an empty log it says nothing. */
+static void find_cleaned_to(struct replica *replica)
+{
+    const struct log_dir *dir = &replica->set->dirs[replica->dir_index];
+    bool is_empty = log_end_offset(replica->log) == 0;
+    if (replica->cleaned_to == REPLICA_CLEANED_UNKNOWN)
+        replica->cleaned_to =
+            is_empty ? -1 : checkpoint_get(&dir->cleaner_offsets, slice_of_text(replica->name), -1);
+}
+
 static void take_opened(struct replica *replica, struct replica_opening *opening)
 {
     role_now_on_shard();
@@ -193,6 +206,7 @@ static void take_opened(struct replica *replica, struct replica_opening *opening
     replica->log = opening->log;
     log_attach(replica->log, set->shard, &set->files);
     replica_configure(replica); /* it may have changed since the opening began */
+    find_cleaned_to(replica);
     if (log_is_offline(replica->log))
         go_offline(replica);
     else if (opening->leads && !replica->doomed && !set->stopping)
@@ -302,6 +316,7 @@ static struct replica *replica_new(struct replica_set *set, const struct meta_to
     replica->opening = opening;
     replica->dir_index = -1;
     replica->next_dir = -1;
+    replica->cleaned_to = REPLICA_CLEANED_UNKNOWN;
     list_init(&replica->doomed_link);
     list_init(&replica->assign_link);
     list_init(&replica->scrub_link);
@@ -440,6 +455,8 @@ static void doom(struct replica *replica)
 {
     role_now_on_shard();
     replica->doomed = true;
+    if (replica->cleaned_to >= 0)
+        cleaners_forget(replica->set->cleaners, replica);
     list_add_tail(&replica->set->doomed, &replica->doomed_link);
     if (replica->state == REPLICA_LEADER)
         replica->state = REPLICA_IDLE;

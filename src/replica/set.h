@@ -9,6 +9,7 @@
 #include "replica/replica.h"
 #include "replica/scrubber.h"
 #include "shard/stats.h"
+#include "sys/journal.h"
 
 /* The offsets that a directory's checkpoint files hold. */
 struct replica_points {
@@ -65,6 +66,8 @@ struct replica_room {
     bool half_full;    /* half of it */
 };
 
+struct cleaners;
+
 struct replica_set {
     struct shard *shard;
     const struct node_config *config;
@@ -86,6 +89,8 @@ struct replica_set {
     struct log_files files;
     struct hash_table table;
     struct list doomed;        /* replicas whose topic is gone and whose folder is not yet */
+    struct cleaners *cleaners; /* NULL: none */
+    struct journal_gate clean_gate;
     struct list waiting_image; /* waiters for an image that other shards have already */
     int64_t image_end;         /* of the last one followed; -1: none */
     int opening_count;

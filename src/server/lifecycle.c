@@ -88,6 +88,7 @@ static void on_unfenced(struct shard *shard, struct peer_call *call)
     shard_timer_stop(shard, &node->timer);
     start_listeners(node);
     checkpoints_start(node->checkpoints, shard_zero(node));
+    cleaners_start(node->cleaners, shard_zero(node));
     node_banner(node);
     node_tell_dirs(node);
     if (node->stop_signal != 0)
@@ -394,6 +395,7 @@ static void node_stop(struct node *node, int signal)
     journal(JOURNAL_INFO, "node_stopping", "signal=%d", signal);
     node_set_state(node, NODE_DRAINING);
     checkpoints_stop(node->checkpoints);
+    cleaners_stop(node->cleaners);
     for (int i = 0; i < node->listener_count; i++)
         listener_stop(node->listeners[i]);
     shard_timer_init(&node->timer, on_drain_overdue);

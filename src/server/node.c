@@ -131,6 +131,7 @@ static bool make_shards(struct node *node, struct text *error) NOT_ON(on_shard)
         .shard_count = node->config->shards,
         .controller = true,
         .worker_count = node->config->workers,
+        .background_count = node->config->log_cleaner_threads,
         .seed = seed,
     };
     node->shard_count = options.shard_count;
@@ -145,6 +146,9 @@ static bool make_shards(struct node *node, struct text *error) NOT_ON(on_shard)
         fine = make_local(node, i);
     node->checkpoints = checkpoints_new(node->config, node->dirs, node->dir_count);
     fine = fine && node->checkpoints != NULL;
+    if (fine)
+        node->cleaners = cleaners_new(node->config, node->replicas, node->shard_count);
+    fine = fine && node->cleaners != NULL;
     if (!fine)
         text_printf(error, "memory or descriptors for %d shards are out", node->shard_count);
     return fine;
@@ -298,6 +302,7 @@ static void node_free(struct node *node) NOT_ON(on_shard)
     if (node->shards != NULL)
         shard_set_free(node->shards);
     checkpoints_free(node->checkpoints);
+    cleaners_free(node->cleaners);
     listener_gate_fini(&node->gate);
     node_free_dirs(node);
     free(node->locals);

@@ -4,7 +4,7 @@
 
 #include "log/dir.h"
 #include "meta/meta.h"
-#include "replica/set.h"
+#include "replica/cleaner.h"
 #include "server/checkpoints.h"
 #include "server/http.h"
 #include "server/listener.h"
@@ -60,6 +60,7 @@ struct node {
     struct listener_gate gate;
     struct http *http;
     struct checkpoints *checkpoints;
+    struct cleaners *cleaners;
     int64_t started_ns;
 
     /* shard 0's */

@@ -38,6 +38,14 @@
     X(INDEXES_MADE, COUNTER, "ottla_indexes_made_again_total", \
       "Indexes of sealed segments that were missing or wrong and were made anew.") \
     X(INDEX_BYTES, GAUGE, "ottla_index_bytes", "Memory held for indexes of sealed segments.") \
+    X(PARTITIONS_UNCLEANABLE, GAUGE, "ottla_partitions_uncleanable", \
+      "Partitions that are no longer compacted because of what they hold.") \
+    X(CLEANER_CLEANINGS, COUNTER, "ottla_log_cleaner_cleanings_total", \
+      "Compactions of a partition that were completed.") \
+    X(CLEANER_READ_BYTES, COUNTER, "ottla_log_cleaner_read_bytes_total", \
+      "Bytes of record batches that compaction read.") \
+    X(CLEANER_WRITTEN_BYTES, COUNTER, "ottla_log_cleaner_written_bytes_total", \
+      "Bytes of record batches that compaction wrote.") \
     X(BUFFER_BYTES, GAUGE, "ottla_buffer_bytes", "Memory held for requests and answers.")
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
