@@ -12,6 +12,8 @@
 
 /* Records that are looked up together. */
 #define WINDOW 16
+/* Bytes of a batch's records. */
+#define OUTPUT_SIZE_MAX INT32_MAX
 
 bool compact_filter_init(struct compact_filter *filter, const struct compact_map *map,
                          struct log_compact_figures *figures)
@@ -133,12 +135,13 @@ static bool stays(const struct look *look, const struct candidate *candidate)
            (candidate->has_value || look->keeps_deletes);
 }
 
-static bool reserve_keep(struct compact_filter *filter, int32_t record)
+/* A record has seven bytes at least, so many of so large a batch: what claims more is refused when
+ * its records are read. */
+static bool reserve_keep(struct compact_filter *filter, int32_t record_count)
 {
-    size_t needed = (size_t)record / 8 + 1;
-    if (needed <= filter->keep_size)
+    size_t size = (size_t)MIN_OF(MAX_OF(record_count, 0), OUTPUT_SIZE_MAX / 7) / 8 + 1;
+    if (size <= filter->keep_size)
         return true;
-    size_t size = MAX_OF(needed, 2 * filter->keep_size + 512);
     uint8_t *keep = (uint8_t *)realloc(filter->keep, size);
     if (keep == NULL)
         return false;
@@ -147,29 +150,29 @@ static bool reserve_keep(struct compact_filter *filter, int32_t record)
     return true;
 }
 
+static void mark(struct compact_filter *filter, int32_t record, bool kept)
+{
+    uint8_t *byte = &filter->keep[record / 8];
+    int bit = record % 8;
+    int before = bit > 0 ? *byte : 0;
+    *byte = (uint8_t)(before | (kept ? 1 << bit : 0));
+}
+
 static bool is_kept(const struct compact_filter *filter, int32_t record)
 {
     return (filter->keep[record / 8] >> (record % 8) & 1) != 0;
 }
 
-static bool decide(struct look *look)
+static void decide(struct look *look)
 {
-    struct compact_filter *filter = look->filter;
     for (int i = 0; i < look->waiting; i++) {
         const struct candidate *candidate = &look->window[i];
-        if (!reserve_keep(filter, look->seen))
-            return false;
-        if (look->seen % 8 == 0)
-            filter->keep[look->seen / 8] = 0;
-        if (stays(look, candidate)) {
-            filter->keep[look->seen / 8] |= (uint8_t)(1 << (look->seen % 8));
-            look->kept++;
-            look->has_tombstones = look->has_tombstones || !candidate->has_value;
-        }
-        look->seen++;
+        bool kept = stays(look, candidate);
+        mark(look->filter, look->seen++, kept);
+        look->kept += kept ? 1 : 0;
+        look->has_tombstones = look->has_tombstones || (kept && !candidate->has_value);
     }
     look->waiting = 0;
-    return true;
 }
 
 static void take_candidate(struct look *look, const struct record *record)
@@ -198,7 +201,7 @@ static void open_reader(struct compact_filter *filter, const struct batch_view *
     record_reader_open(reader, filter->pool,
                        (struct record_source){.header = &view->header,
                                               .batch = view->bytes,
-                                              .output_size_max = INT32_MAX,
+                                              .output_size_max = OUTPUT_SIZE_MAX,
                                               .record_size_max = filter->record_size_max});
 }
 
@@ -208,17 +211,18 @@ static int look_through(struct look *look, const struct batch_view *view)
     struct compact_filter *filter = look->filter;
     struct record_reader reader;
     struct record record;
-    bool room = true;
+    if (!reserve_keep(filter, view->header.record_count))
+        return -ENOMEM;
     open_reader(filter, view, &reader);
-    while (room && record_read(&reader, &record)) {
+    while (record_read(&reader, &record)) {
         take_candidate(look, &record);
         if (look->waiting == WINDOW)
-            room = decide(look);
+            decide(look);
     }
-    room = room && decide(look);
+    decide(look);
     int error = reader.fault != CODEC_FINE ? fail(filter, &reader) : 0;
     record_reader_close(&reader);
-    return room ? error : -ENOMEM;
+    return error;
 }
 
 /* ---- making a batch again ---- */

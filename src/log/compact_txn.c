@@ -11,21 +11,6 @@
 #define MARKER_ABORT 0
 #define MARKER_COMMIT 1
 
-/* A producer in one of its transactions. */
-struct open_txn {
-    struct hash_node node;
-    int64_t producer_id;
-    bool has_committed; /* data that is not known as aborted was met */
-    bool is_aborted;
-    bool was_met; /* data of the aborted one */
-    struct txn_ended aborted;
-};
-
-static struct open_txn *of_node(struct hash_node *node)
-{
-    return CONTAINER_OF(node, struct open_txn, node);
-}
-
 static int compare_first(const void *a, const void *b)
 {
     const struct txn_ended *left = (const struct txn_ended *)a;
@@ -38,75 +23,99 @@ void compact_txns_init(struct compact_txns *txns, struct txn_ended *aborted, int
     *txns = (struct compact_txns){.aborted = aborted, .aborted_count = aborted_count};
     if (aborted_count > 1)
         qsort(aborted, (size_t)aborted_count, sizeof *aborted, compare_first);
-    hash_table_init(&txns->open);
 }
 
 void compact_txns_fini(struct compact_txns *txns)
 {
-    struct hash_node *node;
-    while ((node = hash_table_next(&txns->open, NULL)) != NULL) {
-        hash_table_remove(&txns->open, node);
-        free(of_node(node));
-    }
-    hash_table_fini(&txns->open);
+    free(txns->open);
     free(txns->aborted);
     free(txns->kept);
     *txns = (struct compact_txns){0};
 }
 
-static bool id_matches(const struct hash_node *node, const void *key)
+/* ---- open transactions ---- */
+
+/* Where the producer's entry stands, or would. */
+static int place_of(const struct compact_txns *txns, int64_t producer_id)
 {
-    return CONTAINER_OF(node, const struct open_txn, node)->producer_id == *(const int64_t *)key;
+    int low = 0;
+    int high = txns->open_count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (txns->open[middle].producer_id < producer_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 static struct open_txn *find(const struct compact_txns *txns, int64_t producer_id)
 {
-    struct hash_node *node =
-        hash_table_find(&txns->open, hash_u64((uint64_t)producer_id), id_matches, &producer_id);
-    return node != NULL ? of_node(node) : NULL;
+    int at = place_of(txns, producer_id);
+    bool found = at < txns->open_count && txns->open[at].producer_id == producer_id;
+    return found ? &txns->open[at] : NULL;
+}
+
+static bool reserve_open(struct compact_txns *txns)
+{
+    if (txns->open_count < txns->open_capacity)
+        return true;
+    int capacity = txns->open_capacity > 0 ? txns->open_capacity * 2 : 8;
+    struct open_txn *open = (struct open_txn *)realloc(txns->open, (size_t)capacity * sizeof *open);
+    if (open == NULL)
+        return false;
+    txns->open = open;
+    txns->open_capacity = capacity;
+    return true;
 }
 
 static struct open_txn *find_or_add(struct compact_txns *txns, int64_t producer_id)
 {
-    struct open_txn *open = find(txns, producer_id);
-    if (open != NULL)
-        return open;
-    open = (struct open_txn *)calloc(1, sizeof *open);
-    if (open == NULL)
+    struct open_txn *found = find(txns, producer_id);
+    if (found != NULL)
+        return found;
+    if (!reserve_open(txns))
         return NULL;
-    open->producer_id = producer_id;
-    if (!hash_table_insert(&txns->open, &open->node, hash_u64((uint64_t)producer_id))) {
-        free(open);
-        return NULL;
-    }
-    return open;
+    int at = place_of(txns, producer_id);
+    memmove(txns->open + at + 1, txns->open + at,
+            (size_t)(txns->open_count - at) * sizeof txns->open[0]);
+    txns->open_count++;
+    txns->open[at] = (struct open_txn){.producer_id = producer_id};
+    return &txns->open[at];
 }
 
-static void drop_if_over(struct compact_txns *txns, struct open_txn *open)
+static void drop_if_over(struct compact_txns *txns, const struct open_txn *open)
 {
     if (open->has_committed || open->is_aborted)
         return;
-    hash_table_remove(&txns->open, &open->node);
-    free(open);
+    int at = (int)(open - txns->open);
+    txns->open_count--;
+    memmove(txns->open + at, txns->open + at + 1,
+            (size_t)(txns->open_count - at) * sizeof txns->open[0]);
 }
 
-/* Those that begin at or below the offset have begun. 0 or -ENOMEM. */
-static int reach(struct compact_txns *txns, int64_t offset)
+static int begin_aborted(struct compact_txns *txns, const struct txn_ended *aborted)
 {
-    while (txns->aborted_next < txns->aborted_count &&
-           txns->aborted[txns->aborted_next].first_offset <= offset) {
-        const struct txn_ended *aborted = &txns->aborted[txns->aborted_next];
-        struct open_txn *open = find_or_add(txns, aborted->producer_id);
-        if (open == NULL)
-            return -ENOMEM;
-        txns->aborted_next++;
-        if (open->is_aborted)
-            continue;
+    struct open_txn *open = find_or_add(txns, aborted->producer_id);
+    if (open == NULL)
+        return -ENOMEM;
+    if (!open->is_aborted) {
         open->is_aborted = true;
         open->was_met = false;
         open->aborted = *aborted;
     }
     return 0;
+}
+
+/* Those that begin at or below the offset have begun. 0 or -ENOMEM. */
+static int reach(struct compact_txns *txns, int64_t offset)
+{
+    int error = 0;
+    while (error == 0 && txns->aborted_next < txns->aborted_count &&
+           txns->aborted[txns->aborted_next].first_offset <= offset)
+        error = begin_aborted(txns, &txns->aborted[txns->aborted_next++]);
+    return error;
 }
 
 int compact_txns_data(struct compact_txns *txns, const struct batch_header *header)

@@ -7,11 +7,22 @@
 
 #include "log/log_int.h"
 
+/* A producer in one of its transactions. */
+struct open_txn {
+    int64_t producer_id;
+    bool has_committed; /* data that is not known as aborted was met */
+    bool is_aborted;
+    bool was_met; /* data of the aborted one */
+    struct txn_ended aborted;
+};
+
 struct compact_txns {
     struct txn_ended *aborted; /* by first_offset; owned */
     int aborted_count;
-    int aborted_next;       /* the first that no batch has reached */
-    struct hash_table open; /* producers in whose transaction the walk is */
+    int aborted_next;      /* the first that no batch has reached */
+    struct open_txn *open; /* where the walk is in one; by producer_id */
+    int open_count;
+    int open_capacity;
     struct txn_ended *kept; /* those whose markers stay, in order: the new transaction index */
     int kept_count;
     int kept_capacity;
