@@ -28,7 +28,7 @@ struct log_check {
     int64_t from;
     struct log_verify verify;
     struct log_index loaded;
-    bool load_failed;
+    int load_error;
     struct log_remake *remake; /* the worker's while it is at it */
     char stem[LOG_STEM_SIZE];
 };
@@ -146,8 +146,8 @@ static void check_run(struct shard_job *job)
     struct log_check *check = CONTAINER_OF(job, struct log_check, job);
     switch (check->kind) {
     case CHECK_LOAD:
-        check->load_failed = !log_index_load_offsets(&check->loaded, check->log->dir_fd,
-                                                     check->stem, check->verify.size);
+        check->load_error = log_index_load_offsets(&check->loaded, check->log->dir_fd, check->stem,
+                                                   check->verify.size);
         break;
     case CHECK_PIECE:
         log_verify_run(&check->verify);
@@ -325,10 +325,15 @@ static void loaded(struct log_check *check) ON(on_shard)
         log_index_fini(&check->loaded);
         return;
     }
-    if (check->load_failed)
+    bool wrong = check->load_error == -ENOENT || check->load_error == -EBADMSG;
+    if (check->load_error < 0)
         log_index_fini(&check->loaded);
+    if (check->load_error < 0 && !wrong) {
+        check->verify.error = check->load_error;
+        return;
+    }
     /* One that cannot even be made again is as good as an empty one. */
-    if (check->load_failed && !segment->index_was_made && remake_begin(check->log, segment) == 0)
+    if (wrong && !segment->index_was_made && remake_begin(check->log, segment) == 0)
         return;
     if (!log_sealed_index_put(check->log->files, segment, &check->loaded))
         check->verify.error = -ENOMEM;

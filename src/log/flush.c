@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Flush jobs of one shard: each keeps files open, and more than workers can carry out at a time gain
+ * nothing. */
+#define FLUSH_JOBS_MAX 32
 #define EPOCHS_TEXT_MAX (64U * 1024 * 1024)
 
 struct log_flush_job {
@@ -222,6 +225,33 @@ static void take_back(struct log *log, struct log_flush_job *flush)
     log->upkeep_rests = true;
 }
 
+static bool has_turn(const struct log_files *files)
+{
+    return files->flush_count < MIN_OF(FLUSH_JOBS_MAX, files->open_max / 4 + 1);
+}
+
+/* One job less: the next log in the queue that still wants to has its turn. */
+static void pass_turn(struct log_files *files) ON(on_shard)
+{
+    files->flush_count--;
+    while (has_turn(files) && !list_is_empty(&files->flush_queue))
+        log_flush_next(CONTAINER_OF(list_take_first(&files->flush_queue), struct log, flush_turn));
+}
+
+/* false: the log has to wait for its turn. */
+static bool take_turn(struct log *log)
+{
+    struct log_files *files = log->files;
+    if (!has_turn(files)) {
+        list_remove(&log->flush_turn);
+        list_add_tail(&files->flush_queue, &log->flush_turn);
+        return false;
+    }
+    files->flush_count++;
+    list_remove(&log->flush_turn);
+    return true;
+}
+
 static void flush_done(struct shard *shard, struct shard_job *job)
 {
     role_now_on_shard();
@@ -239,7 +269,9 @@ static void flush_done(struct shard *shard, struct shard_job *job)
     complete_all(&flush->waiting, err, flush->end);
     flush_free(flush);
     log->flush_job = NULL;
-    log_flush_next(log);
+    struct log_files *files = log->files;
+    log_flush_next(log); /* which may let the log go */
+    pass_turn(files);
 }
 
 /* References every segment that holds bytes above the recovery point. 0 or -errno. */
@@ -310,8 +342,12 @@ void log_flush_next(struct log *log)
         report_idle(log);
     if (!wanted || log->flush_job != NULL)
         return;
-    struct log_flush_job *flush = log_is_offline(log) ? NULL : calloc(1, sizeof *flush);
+    bool is_offline = log_is_offline(log); /* once: another thread may find the directory failed */
+    if (!is_offline && !take_turn(log))
+        return;
+    struct log_flush_job *flush = is_offline ? NULL : calloc(1, sizeof *flush);
     if (flush == NULL) {
+        log->files->flush_count -= is_offline ? 0 : 1;
         refuse_waiting(log);
         report_idle(log);
         return;
@@ -324,6 +360,7 @@ void log_flush_next(struct log *log)
     if (error == 0)
         error = take_aborted(flush);
     if (error < 0) {
+        log->files->flush_count--;
         flush_free(flush);
         refuse_waiting(log);
         report_idle(log);

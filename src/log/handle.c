@@ -5,14 +5,19 @@
 #include "base/always.h"
 #include "sys/file.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The share of the bound that those leave who can do without. */
+#define LEFT_TO_OTHERS 4
 
 void log_files_init(struct log_files *files, int open_max)
 {
     *files = (struct log_files){.open_max = open_max};
     list_init(&files->idle);
     list_init(&files->indexes);
+    list_init(&files->flush_queue);
 }
 
 static void handle_close(struct log_handle *handle)
@@ -25,10 +30,24 @@ static void handle_close(struct log_handle *handle)
     handle->files->open_count--;
 }
 
+/* false: all are in use. */
+static bool close_one(struct log_files *files)
+{
+    if (list_is_empty(&files->idle))
+        return false;
+    handle_close(CONTAINER_OF(files->idle.next, struct log_handle, idle));
+    return true;
+}
+
 static void make_room(struct log_files *files)
 {
-    while (files->open_count >= files->open_max && !list_is_empty(&files->idle))
-        handle_close(CONTAINER_OF(files->idle.next, struct log_handle, idle));
+    while (files->open_count >= files->open_max && close_one(files)) {
+    }
+}
+
+bool log_files_have_room(const struct log_files *files)
+{
+    return files->open_count < files->open_max || !list_is_empty(&files->idle);
 }
 
 void log_files_fini(struct log_files *files)
@@ -55,7 +74,10 @@ struct log_handle *log_handle_new(struct log_files *files, int dir_fd, const cha
 static int handle_open(struct log_handle *handle, unsigned flags)
 {
     make_room(handle->files);
-    int fd = sys_file_open(handle->dir_fd, handle->path, SYS_OPEN_WRITE | flags);
+    int fd;
+    do
+        fd = sys_file_open(handle->dir_fd, handle->path, SYS_OPEN_WRITE | flags);
+    while ((fd == -EMFILE || fd == -ENFILE) && close_one(handle->files));
     if (fd < 0)
         return fd;
     handle->fd = fd;
@@ -92,6 +114,15 @@ int log_handle_ref(struct log_handle *handle)
     list_remove(&handle->idle);
     handle->references++;
     return 0;
+}
+
+int log_handle_ref_spare(struct log_handle *handle)
+{
+    const struct log_files *files = handle->files;
+    int spare_max = files->open_max - files->open_max / LEFT_TO_OTHERS;
+    if (handle->fd < 0 && list_is_empty(&files->idle) && files->open_count >= spare_max)
+        return -EMFILE;
+    return log_handle_ref(handle);
 }
 
 static void handle_free(struct log_handle *handle)

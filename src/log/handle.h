@@ -18,8 +18,10 @@ struct log_files {
     struct list idle; /* open, without references, least recently used first */
     int open_count;
     int open_max;
-    bool write_out_busy; /* one of them is being written out: log/write_out.c */
-    struct list indexes; /* of sealed segments, least recently used first: log/sealed_index.c */
+    int flush_count;         /* flush jobs under way, which hold files: log/flush.c */
+    struct list flush_queue; /* logs that wait for one of them to end */
+    bool write_out_busy;     /* one of them is being written out: log/write_out.c */
+    struct list indexes;     /* of sealed segments, least recently used first: log/sealed_index.c */
     int64_t index_bytes;
     int64_t index_bytes_max; /* one is kept however large it is */
     struct stats *stats;     /* the shard's, or NULL */
@@ -46,8 +48,14 @@ MUST_USE int log_handle_create(struct log_handle *);
 /* Takes an open descriptor of the file, with a reference: it stays open until that is given back,
  * whatever the file is called meanwhile. */
 void log_handle_adopt(struct log_handle *, int fd);
-/* Opens the file if need be and takes a reference: handle->fd is valid until it is given back. */
+/* Opens the file if need be and takes a reference: handle->fd is valid until it is given back.
+ * Others without references are closed where the bound, or the process's limit, asks for it. */
 MUST_USE int log_handle_ref(struct log_handle *);
+/* The same for those who may keep the file for long and can do without: -EMFILE where the bound is
+ * reached by files in use, of which some are left to others. */
+MUST_USE int log_handle_ref_spare(struct log_handle *);
+/* Whether the bound is not reached by files in use. */
+bool log_files_have_room(const struct log_files *);
 void log_handle_unref(struct log_handle *);
 /* No further log_handle_ref; freed when nobody holds a reference. NULL is fine. */
 void log_handle_forget(struct log_handle *);

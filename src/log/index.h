@@ -56,8 +56,10 @@ MUST_USE bool log_index_add(struct log_index *, struct index_entry);
 MUST_USE bool log_index_add_time(struct log_index *, struct time_index_entry);
 /* Position of the last entry not above the offset; 0 when there is none. */
 int32_t log_index_find(const struct log_index *, int64_t relative_offset);
-/* Appends what is not in the files yet and syncs them; dir_fd and the names without suffix. 0 or
+/* Appends what is not in the files yet; dir_fd and the names without suffix. 0 or
  * -errno. */
+MUST_USE int log_index_store(struct log_index *, int dir_fd, const char *stem) NOT_ON(on_shard);
+/* The same, and syncs them. */
 MUST_USE int log_index_write(struct log_index *, int dir_fd, const char *stem) NOT_ON(on_shard);
 /* The same to files whose names end in a suffix, such as ".cleaned". */
 struct index_place {
@@ -80,9 +82,9 @@ MUST_USE bool log_index_build(struct log_index_builder *, const struct batch_hea
                               int64_t position);
 /* The last entry of a sealed segment's time index. false: memory is out. */
 MUST_USE bool log_index_finish(struct log_index_builder *);
-/* A sealed segment's offset entries only, of which every position must lie below size. false:
- * missing, or not as such files are. */
-MUST_USE bool log_index_load_offsets(struct log_index *, int dir_fd, const char *stem, int64_t size)
+/* A sealed segment's offset entries only, of which every position must lie below size. 0; -ENOENT
+ * or -EBADMSG: missing, or not as such files are; another -errno: cannot be read now. */
+MUST_USE int log_index_load_offsets(struct log_index *, int dir_fd, const char *stem, int64_t size)
     NOT_ON(on_shard);
 /* The last entry of a sealed segment's time index. false: there is none, or it is none. */
 MUST_USE bool log_index_last_time(int dir_fd, const char *stem, struct time_index_entry *ret_entry)

@@ -70,13 +70,8 @@ static int write_times(struct log_index *index, int fd)
     return 0;
 }
 
-int log_index_write(struct log_index *index, int dir_fd, const char *stem)
-{
-    const struct index_place place = {.dir_fd = dir_fd, .stem = stem, .suffix = ""};
-    return log_index_write_to(index, &place);
-}
-
-int log_index_write_to(struct log_index *index, const struct index_place *place)
+static int store(struct log_index *index, const struct index_place *place, bool syncs)
+    NOT_ON(on_shard)
 {
     AUTO(file_close)
     int offsets = open_at(place, "index", (int64_t)index->offset_written * INDEX_ENTRY_SIZE);
@@ -87,17 +82,34 @@ int log_index_write_to(struct log_index *index, const struct index_place *place)
         error = write_offsets(index, offsets);
     if (error == 0)
         error = write_times(index, times);
-    if (error == 0)
+    if (error == 0 && syncs)
         error = sys_file_sync(offsets);
-    return error == 0 ? sys_file_sync(times) : error;
+    return error == 0 && syncs ? sys_file_sync(times) : error;
 }
 
-static bool load_file(int dir_fd, const char *stem, const char *suffix, char **ret_data,
-                      size_t *ret_size)
+int log_index_store(struct log_index *index, int dir_fd, const char *stem)
+{
+    const struct index_place place = {.dir_fd = dir_fd, .stem = stem, .suffix = ""};
+    return store(index, &place, false);
+}
+
+int log_index_write(struct log_index *index, int dir_fd, const char *stem)
+{
+    const struct index_place place = {.dir_fd = dir_fd, .stem = stem, .suffix = ""};
+    return store(index, &place, true);
+}
+
+int log_index_write_to(struct log_index *index, const struct index_place *place)
+{
+    return store(index, place, true);
+}
+
+static int load_file(int dir_fd, const char *stem, const char *suffix, char **ret_data,
+                     size_t *ret_size) NOT_ON(on_shard)
 {
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof path, "%s%s", stem, suffix);
-    return sys_file_read_whole(dir_fd, path, INDEX_FILE_SIZE_MAX, ret_data, ret_size) == 0;
+    return sys_file_read_whole(dir_fd, path, INDEX_FILE_SIZE_MAX, ret_data, ret_size);
 }
 
 /* Kafka preallocates a segment's indexes with zeroes: the entries end where nothing rises. */
@@ -140,11 +152,11 @@ bool log_index_load(struct log_index *index, int dir_fd, const char *stem)
     log_index_fini(index);
     char *data = NULL;
     size_t size = 0;
-    if (!load_file(dir_fd, stem, ".index", &data, &size))
+    if (load_file(dir_fd, stem, ".index", &data, &size) < 0)
         return false;
     bool fine = load_offsets(index, slice_of(data, size));
     free(data);
-    if (!fine || !load_file(dir_fd, stem, ".timeindex", &data, &size))
+    if (!fine || load_file(dir_fd, stem, ".timeindex", &data, &size) < 0)
         return false;
     fine = load_times(index, slice_of(data, size));
     free(data);
@@ -154,18 +166,20 @@ bool log_index_load(struct log_index *index, int dir_fd, const char *stem)
     return fine;
 }
 
-bool log_index_load_offsets(struct log_index *index, int dir_fd, const char *stem, int64_t size)
+int log_index_load_offsets(struct log_index *index, int dir_fd, const char *stem, int64_t size)
 {
     log_index_fini(index);
     char *data = NULL;
     size_t file_size = 0;
-    if (!load_file(dir_fd, stem, ".index", &data, &file_size))
-        return false;
+    int error = load_file(dir_fd, stem, ".index", &data, &file_size);
+    if (error < 0)
+        return error == -EFBIG ? -EBADMSG : error;
     bool fine = load_offsets(index, slice_of(data, file_size));
     free(data);
     index->offset_written = index->offset_count;
-    return fine &&
+    fine = fine &&
            (index->offset_count == 0 || index->offsets[index->offset_count - 1].position < size);
+    return fine ? 0 : -EBADMSG;
 }
 
 /* ---- lookups in files ---- */

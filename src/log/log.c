@@ -276,6 +276,7 @@ void log_detach(struct log *log)
                log->compaction == NULL,
            "%s is still at work", log->name);
     log_discard_forget(log);
+    list_remove(&log->flush_turn);
     shard_chore_cancel(&log->write); /* it would find nothing to write */
     for (int i = 0; i < log->segment_count; i++) {
         log_sealed_index_drop(log->segments[i]);

@@ -61,10 +61,10 @@ struct log_segment {
 /* Where an append of late stands: reading the tail needs no index and no disk. */
 struct log_recent {
     int64_t base_offset;
-    int64_t last_offset;
     int64_t segment_base;
     int64_t position;
-    int64_t size;
+    int32_t last_offset_delta;
+    int32_t size;
 };
 
 struct log {
@@ -91,12 +91,13 @@ struct log {
     int64_t recovery_point; /* L4 */
     int64_t recovered_from; /* while opening: base of the first segment that was walked through, so
                                that what is derived from batches behind it is made again */
+    int64_t stored_end; /* the end for which all files are as a clean stop leaves them; -1: none */
     int64_t size;
     int64_t expire_at_ms; /* when producers are next looked through */
     int32_t expire_interval_ms;
     bool offline; /* L7 */
 
-    struct log_recent recent[LOG_RECENT_MAX]; /* a ring */
+    struct log_recent *recent; /* a ring of LOG_RECENT_MAX; NULL: nothing was appended */
     uint32_t recent_next;
 
     struct list appends; /* submitted, not written */
@@ -115,6 +116,7 @@ struct log {
 
     struct list flushes;             /* wait for the next fdatasync */
     struct log_flush_job *flush_job; /* the one under way, or NULL */
+    struct list flush_turn;          /* in the queue of log_files, or itself */
     bool upkeep_rests;               /* there was no room for it: not by itself again */
     struct list sealed;              /* rolled segments whose upkeep is not done: log_sealed */
     void (*on_idle)(void *);         /* who waits for nothing to be under way, or NULL */

@@ -218,9 +218,11 @@ static struct log *log_new(const struct log_options *options)
     log->recovery_point = options->clean ? INT64_MAX : options->recovery_point;
     log->start_offset = options->log_start_offset;
     log->recovered_from = INT64_MAX;
+    log->stored_end = -1;
     list_init(&log->appends);
     log->inline_max = LOG_WRITE_INLINE_MAX;
     list_init(&log->flushes);
+    list_init(&log->flush_turn);
     list_init(&log->sealed);
     list_init(&log->discards);
     shard_chore_init(&log->write, log_write_chore);
@@ -244,6 +246,7 @@ static void log_free(struct log *log)
     log_epochs_fini(&log->epochs);
     producers_fini(&log->producers);
     txns_fini(&log->txns);
+    free(log->recent);
     free(log->name);
     free(log);
 }
@@ -412,6 +415,8 @@ enum err log_open(const struct log_options *given, struct log **ret_log,
             log->recovery_point = log->end_offset;
         set_start(log, options->log_start_offset);
         note_written(log);
+        if (options->clean && log->recovered_from == INT64_MAX)
+            log->stored_end = log->end_offset;
         log_segment_begin(log, log_active(log), options->wall_ms,
                           hash_u64((uint64_t)options->wall_ms));
         for (int i = 0; i < log->segment_count; i++)
@@ -455,8 +460,18 @@ int log_snapshot_write(struct log *log, int64_t offset)
     return error;
 }
 
+/* Nothing was appended since a clean stop, nor did anything else change. */
+static bool is_stored(const struct log *log)
+{
+    return log->stored_end == log->end_offset && log->recovery_point == log->end_offset &&
+           list_is_empty(&log->sealed) && !log->was_cut && !log->folder_changed &&
+           !log->epochs.changed && !log->aborted_changed;
+}
+
 int log_store(struct log *log)
 {
+    if (is_stored(log))
+        return 0;
     struct log_segment *active = log_active(log);
     char stem[LOG_STEM_SIZE];
     int error = 0;
@@ -475,15 +490,19 @@ int log_store(struct log *log)
         !log_index_add_time(&log->index, last))
         error = -ENOMEM;
     log_stem(log, active->base_offset, stem);
+    /* Without an offset entry the next start walks from the beginning, whatever the files hold. */
+    bool tells = log->index.offset_count > 0 || log->index.offset_written > 0;
     if (error == 0)
-        error = log_index_write(&log->index, log->dir_fd, stem);
+        error = tells ? log_index_write(&log->index, log->dir_fd, stem)
+                      : log_index_store(&log->index, log->dir_fd, stem);
     if (error == 0)
         error = log_txn_index_write(log, log->segment_count - 1);
     if (error == 0 && (log->recovery_point < log->end_offset || log->was_cut))
         error = sync_unflushed(log);
     if (error == 0 && log->folder_changed)
         error = log_folder_sync(log);
-    if (error == 0)
+    bool ever_appended = log->end_offset > log->segments[0]->base_offset;
+    if (error == 0 && ever_appended)
         error = log_snapshot_write(log, log->end_offset);
     if (error == 0)
         error = log_epochs_store(log);

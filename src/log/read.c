@@ -45,7 +45,7 @@ static const struct log_recent *find_recent(const struct log *log, int64_t offse
 {
     for (uint32_t back = 1; back <= LOG_RECENT_MAX && back <= log->recent_next; back++) {
         const struct log_recent *recent = &log->recent[(log->recent_next - back) % LOG_RECENT_MAX];
-        if (recent->last_offset < offset)
+        if (recent->base_offset + recent->last_offset_delta < offset)
             return NULL;
         if (recent->base_offset <= offset && recent->size > 0)
             return recent;
@@ -215,7 +215,7 @@ static enum finding read_segment(struct log *log, struct log_read *read, int at,
     struct log_segment *segment = log->segments[at];
     if (segment->size == 0)
         return PASSED;
-    place->error = log_handle_ref(segment->handle);
+    place->error = log_handle_ref_spare(segment->handle);
     if (place->error < 0)
         return FAILED;
     enum finding finding = find_place(log, read, at, read->offset, place);
@@ -267,11 +267,19 @@ static int read_ahead(struct log *log, struct log_read *read, int at, int64_t po
     return 0;
 }
 
+/* Descriptors are short: there is nothing to be had yet, which is no fault. */
+static void fail(struct log_read *read, int error)
+{
+    bool passes = error == -EMFILE || error == -ENFILE;
+    read->range = (struct log_range){0};
+    read_done(read, passes ? ERR_NONE : ERR_KAFKA_STORAGE_ERROR);
+}
+
 static void on_checked(struct log_check_waiter *waiter, int error)
 {
     struct log_read *read = CONTAINER_OF(waiter, struct log_read, waiter);
     if (error < 0)
-        read_done(read, ERR_KAFKA_STORAGE_ERROR);
+        fail(read, error);
     else
         read_try(read->log, read);
 }
@@ -357,8 +365,8 @@ static void read_try(struct log *log, struct log_read *read)
         read_done(read, ERR_NONE);
     else if (finding == CORRUPT)
         read_done(read, ERR_CORRUPT_MESSAGE);
-    else if (go_on(log, read, at - 1, finding, &place) < 0)
-        read_done(read, ERR_KAFKA_STORAGE_ERROR);
+    else if ((place.error = go_on(log, read, at - 1, finding, &place)) < 0)
+        fail(read, place.error);
 }
 
 void log_read_submit(struct log *log, struct log_read *read)

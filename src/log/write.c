@@ -83,6 +83,22 @@ static void undo_from_last(const struct log_write *write)
             producers_undo(&write->log->producers, &write->undo[i]);
 }
 
+/* Without memory readers go by the index. */
+static void note_recent(struct log *log, const struct log_append *append, int64_t position)
+{
+    if (log->recent == NULL)
+        log->recent = calloc(LOG_RECENT_MAX, sizeof *log->recent);
+    if (log->recent == NULL)
+        return;
+    log->recent[log->recent_next++ % LOG_RECENT_MAX] = (struct log_recent){
+        .base_offset = append->header.base_offset,
+        .segment_base = log_active(log)->base_offset,
+        .position = position,
+        .last_offset_delta = append->header.last_offset_delta,
+        .size = append->header.size,
+    };
+}
+
 /* The bytes are in the file: L3, L5, indexes. */
 static void note_written(const struct log_write *write)
 {
@@ -99,13 +115,7 @@ static void note_written(const struct log_write *write)
             !log_epochs_assign(&log->epochs, epoch) ||
             (write->noted[i] && !log_note_marker(log, &note, &write->undo[i])))
             log_go_offline(log, "memory for its indexes is out", -ENOMEM);
-        log->recent[log->recent_next++ % LOG_RECENT_MAX] = (struct log_recent){
-            .base_offset = append->header.base_offset,
-            .last_offset = append->last_offset,
-            .segment_base = active->base_offset,
-            .position = position,
-            .size = append->header.size,
-        };
+        note_recent(log, append, position);
         position += append->header.size;
     }
     active->size = position;
@@ -195,7 +205,9 @@ bool log_write_end(struct log_write *write)
     write->position = active->size;
     write->error = log_handle_ref(active->handle);
     write->handle = write->error == 0 ? active->handle : NULL;
-    bool large = write->size > log->inline_max && !write->is_control;
+    /* A write that waits for a worker keeps its file: where those are short the shard writes. */
+    bool large =
+        write->size > log->inline_max && !write->is_control && log_files_have_room(log->files);
     if (write->error == 0 && large && hand_over(write)) {
         log_write_begin(write, log);
         return false;
