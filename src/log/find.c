@@ -83,7 +83,8 @@ static int search_file(struct search *search, const struct log_find_file *file) 
     int64_t position;
     int found = 0;
     while (found == 0 && log_scan_next(scan, &header, &position)) {
-        if (header.max_timestamp >= search->target && !batch_is_control(&header) &&
+        /* Transaction markers count, as they do for Kafka. */
+        if (header.max_timestamp >= search->target &&
             batch_last_offset(&header) >= search->start_offset)
             found = search_batch(search, file->handle->fd, &header, position);
     }

@@ -188,12 +188,26 @@ static void aborted_transactions_are_known(void **state)
     assert_memory_equal(aborted[0], aborted[1], 7 * sizeof aborted[0][0]);
 }
 
+/* Kafka takes a transaction's marker for a record with a timestamp like any other. */
+static void a_marker_may_have_the_largest_timestamp(void **state)
+{
+    (void)state;
+    struct log_kit *kit = kit_with("clean", "transactional");
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.clean = true}, NULL), ERR_NONE);
+    struct log_find found = log_kit_find_largest(kit);
+    assert_int_equal(found.err, ERR_NONE);
+    assert_int_equal(found.found_offset, 83); /* the last marker; an open transaction follows */
+    assert_true(found.found_timestamp == found.timestamp);
+    log_kit_free(kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_killed_folder_recovers_to_kafkas_own_bytes),
         cmocka_unit_test(a_clean_folder_opens_without_a_walk),
         cmocka_unit_test(aborted_transactions_are_known),
+        cmocka_unit_test(a_marker_may_have_the_largest_timestamp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,7 @@ struct log_kit {
     int appended; /* of them, in order */
     struct log_flush flush;
     struct log_read read;
+    struct log_find find;
 };
 
 static void finish(struct log_kit *kit)
@@ -501,4 +502,24 @@ struct log_kit_bytes log_kit_read(struct log_kit *kit, int64_t offset, int64_t s
     ALWAYS(got == (int64_t)bytes.size, "the range is in the file");
     on_the_shard(kit, give_back);
     return bytes;
+}
+
+/* ---- offsets ---- */
+
+static void on_found(struct log_find *find)
+{
+    finish(CONTAINER_OF(find, struct log_kit, find));
+}
+
+static void find_in_log(struct log_kit *kit)
+{
+    role_now_on_shard();
+    log_find_submit(kit->log, &kit->find);
+}
+
+struct log_find log_kit_find_largest(struct log_kit *kit)
+{
+    kit->find = (struct log_find){.kind = LOG_FIND_MAX_TIMESTAMP, .on_done = on_found};
+    on_the_shard(kit, find_in_log);
+    return kit->find;
 }

@@ -91,5 +91,7 @@ struct log_kit_bytes {
     size_t size;
 };
 struct log_kit_bytes log_kit_read(struct log_kit *, int64_t offset, int64_t size_max);
+/* The record with the largest timestamp. */
+struct log_find log_kit_find_largest(struct log_kit *);
 
 #endif
