@@ -3,8 +3,8 @@
  * as one line of JSON. It works against any broker that speaks the protocol; the topic "bench" must
  * be there.
  *
- * usage: load produce|fetch HOST PORT PID CONNECTIONS IN_FLIGHT SECONDS RECORDS SIZE
- *   produce: batches of RECORDS records of SIZE bytes, acks=1, to partition connection % 8
+ * usage: load produce|fetch HOST PORT PID CONNECTIONS IN_FLIGHT SECONDS RECORDS SIZE [PARTITIONS]
+ *   produce: batches of RECORDS records of SIZE bytes, acks=1, to partition connection % PARTITIONS
  *   fetch:   RECORDS is ignored, SIZE bytes a request from offset 0 */
 #include "base/bytes.h"
 #include "sys/clock.h"
@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define PARTITIONS 8
+#define PARTITIONS_MAX 64
 #define IN_FLIGHT_MAX 64
 #define LATENCIES_MAX 4000000
 #define READ_SIZE (1 << 20)
@@ -38,7 +39,8 @@ struct load {
     double seconds;
     int records;
     int size;
-    struct chain requests[PARTITIONS];
+    int partitions;
+    struct chain requests[PARTITIONS_MAX];
     uint32_t *latencies_ns;
     size_t latency_count;
     int64_t answered;
@@ -133,7 +135,7 @@ static void make_requests(struct load *load)
     struct batch_builder builder;
     batch_builder_init(&builder);
     struct slice batch = load->produces ? make_batch(load, &builder) : (struct slice){0};
-    for (int i = 0; i < PARTITIONS; i++) {
+    for (int i = 0; i < load->partitions; i++) {
         chain_init(&load->requests[i], 64U << 20);
         if (load->produces)
             make_produce(load, i, batch);
@@ -233,7 +235,7 @@ static void connect_links(struct load *load)
 {
     struct link *links = load->links;
     for (int i = 0; i < load->connections; i++) {
-        links[i] = (struct link){.request = &load->requests[i % PARTITIONS]};
+        links[i] = (struct link){.request = &load->requests[i % load->partitions]};
         links[i].fd = sys_net_connect(load->host, load->port);
         if (links[i].fd < 0)
             fail("connecting", links[i].fd);
@@ -284,9 +286,9 @@ static void report(struct load *load, double seconds, double cpu)
 
 int main(int argc, char **argv)
 {
-    if (argc != 10) {
+    if (argc != 10 && argc != 11) {
         fprintf(stderr, "usage: load produce|fetch HOST PORT PID CONNECTIONS IN_FLIGHT SECONDS "
-                        "RECORDS SIZE\n");
+                        "RECORDS SIZE [PARTITIONS]\n");
         return 2;
     }
     struct load load = {
@@ -299,11 +301,13 @@ int main(int argc, char **argv)
         .seconds = strtod(argv[7], NULL),
         .records = (int)strtol(argv[8], NULL, 10),
         .size = (int)strtol(argv[9], NULL, 10),
+        .partitions = argc == 11 ? (int)strtol(argv[10], NULL, 10) : PARTITIONS,
         .links = calloc(CONNECTIONS_MAX, sizeof(struct link)),
         .latencies_ns = malloc(LATENCIES_MAX * sizeof(uint32_t)),
         .scratch = malloc(READ_SIZE),
     };
-    bool fits = load.connections <= CONNECTIONS_MAX && load.in_flight <= IN_FLIGHT_MAX;
+    bool fits = load.connections <= CONNECTIONS_MAX && load.in_flight <= IN_FLIGHT_MAX &&
+                load.partitions > 0 && load.partitions <= PARTITIONS_MAX;
     if (load.latencies_ns == NULL || load.scratch == NULL || load.links == NULL || !fits ||
         sys_poller_new(&load.poller) < 0)
         fail("preparing", ENOMEM);

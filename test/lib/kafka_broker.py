@@ -12,9 +12,9 @@ CLUSTER_ID = "bm9kZS1vZi10ZXN0cy0xMQ"
 
 class Kafka:
     """One node on a directory; one that lacks meta.properties is formatted first. settings: more lines of its
-    file, as "key=value"."""
+    file, as "key=value"; java: options of the virtual machine."""
 
-    def __init__(self, jars, data, folder, settings=()):
+    def __init__(self, jars, data, folder, settings=(), java=("-Xmx512m",)):
         self.port, self.controller_port = free_port(), free_port()
         config = folder / "server.properties"
         config.write_text(f"""process.roles=broker,controller
@@ -35,7 +35,7 @@ share.coordinator.state.topic.min.isr=1
                             "--standalone", "-t", CLUSTER_ID, "-c", str(config)],
                            check=True, capture_output=True, timeout=90)
         self.log = open(folder / "kafka.log", "wb")
-        self.process = subprocess.Popen(["java", "-Xmx512m", "-cp", f"{jars}/*", "kafka.Kafka",
+        self.process = subprocess.Popen(["java", *java, "-cp", f"{jars}/*", "kafka.Kafka",
                                          str(config)], stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 90
         while subprocess.run([OTTLA, "topic", "list", "-b", self.address], capture_output=True,
