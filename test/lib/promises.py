@@ -14,6 +14,7 @@ class Shape:
     configs: dict = dataclasses.field(default_factory=dict)
     flushed: bool = False  # nothing acknowledged is lost; else the log is a prefix of what was appended
     trimmed: bool = False  # the beginning may go, by retention
+    keys: int = 0  # of each producer: compaction may leave the last record of each
 
 
 def places_known(producers):
@@ -65,8 +66,50 @@ def producer_faults(producer, held, start, shape):
     return faults
 
 
+def compacted_faults(place, found, producers):
+    """Of a partition whose older records may be gone: what is left was sent, stands where it stood, in order, and the
+    last acknowledged of each key, or a later one, is there."""
+    faults, last, newest, reached = [], -1, {}, {}
+    known = {value: (producer, number, index) for producer in producers
+             for number, each in enumerate(producer.sent) for index, (_, value) in enumerate(each.records)}
+    for base, batch_last, data in found:
+        if base <= last:
+            faults.append(f"{place}: {base} stands behind {last}")
+        last = batch_last
+        for offset, key, value in workload.records_of(base, data):
+            producer, number, index = known.get(value, (None, 0, 0))
+            if producer is None or producer.sent[number].records[index][0] != key:
+                faults.append(f"{place}: at {offset} stands what nobody sent, or what was cut before")
+                continue
+            sent = producer.sent[number]
+            if sent.offset not in (None, offset - index):
+                faults.append(f"{place}: {producer.name}'s {number} stands at {offset}, not {sent.offset + index}")
+            sent.offset = offset - index
+            newest[key] = offset
+            reached[producer] = max(reached.get(producer, -1), number)
+    return faults, newest, reached
+
+
+def compacted_partition_faults(place, found, producers, shape):
+    faults, newest, reached = compacted_faults(place, found, producers)
+    for producer in producers:
+        for number, each in enumerate(producer.sent):
+            promised = shape.flushed and each.acknowledged or number < producer.kept
+            for index, (key, _) in enumerate(each.records if promised else ()):
+                if each.offset is not None and newest.get(key, -1) < each.offset + index:
+                    faults.append(f"{place}: {key} of {each.offset + index} is lost")
+        # A batch that compaction emptied is there for its producer, if it was acknowledged.
+        there = [number for number, each in enumerate(producer.sent)
+                 if number < producer.kept or shape.flushed and each.acknowledged]
+        producer.keep(max([reached.get(producer, -1), *there]) + 1)
+    return faults
+
+
 def partition_faults(link, place, producers, reader, shape):
-    start, found = workload.read_all(link, place)
+    start, found = workload.read_all(link, place, shape.keys > 0)
+    if shape.keys > 0:
+        end = workload.list_offset(link, place, -1)
+        return compacted_partition_faults(place, found, producers, shape), end
     faults, held = contents(place, start, found, producers, shape)
     end = found[-1][1] + 1 if found else start
     for producer in producers:

@@ -54,10 +54,11 @@ class Worker:
 class Sent:
     """One batch."""
 
-    def __init__(self, data, count, sequence):
+    def __init__(self, data, records, sequence):
         self.data = data
         self.key = data[FROM_MAGIC:]
-        self.count = count
+        self.records = [(each.get("key"), each["value"]) for each in records]
+        self.count = len(records)
         self.sequence = sequence
         self.offset = None  # where it was found, or acknowledged
         self.acknowledged = False
@@ -68,8 +69,9 @@ class Sent:
 class Producer(Worker):
     """One connection to one partition. An idempotent one sends again what was not found after a cut."""
 
-    def __init__(self, name, place, chance, acks, identity=None, large=False):
+    def __init__(self, name, place, chance, acks, identity=None, large=False, keys=0):
         super().__init__()
+        self.keys = keys  # so many of its own; 0: none
         self.name, self.place, self.chance = name, place, chance
         self.acks, self.identity, self.large = acks, identity, large
         self.sent = []     # in order; after a check those that were found
@@ -86,13 +88,15 @@ class Producer(Worker):
         count = chance.randrange(1, 4)
         records = [{"value": f"{self.name} {self.made} {number} " + "x" * chance.randrange(size)}
                    for number in range(count)]
+        for each in records if self.keys else ():
+            each["key"] = f"{self.name} {chance.randrange(self.keys)}"
         self.made += 1
         sequence = self.sent[-1].sequence + self.sent[-1].count if self.sent else 0
         told = {"records": records}
         if self.identity is not None:
             told.update(producerId=self.identity[0], producerEpoch=self.identity[1],
                         baseSequence=sequence)
-        return Sent(batch.batch(told, int(time.time() * 1000)), count, sequence)
+        return Sent(batch.batch(told, int(time.time() * 1000)), records, sequence)
 
     def next(self):
         if self.again:
@@ -317,6 +321,24 @@ def batches_of(records):
         at += 12 + size
 
 
+def records_of(base, data):
+    """(offset, key, value) of each record of a batch that is not compressed."""
+    count, = struct.unpack_from(">i", data, 57)
+    at = batch.HEADER.size
+    for _ in range(count):
+        size, start = batch.read_varint(data, at)
+        at = start + 1
+        _, at = batch.read_varint(data, at)
+        delta, at = batch.read_varint(data, at)
+        texts = []
+        for _ in range(2):
+            length, at = batch.read_varint(data, at)
+            texts.append(data[at:at + length].decode() if length >= 0 else None)
+            at += max(length, 0)
+        yield base + delta, *texts
+        at = start + size
+
+
 def list_offset(link, place, timestamp):
     """ListOffsets version 1: -2 is the log's start."""
     body = struct.pack(">ii", -1, 1) + frames.text(place[0]) + struct.pack(">iiq", 1, place[1], timestamp)
@@ -328,8 +350,9 @@ def list_offset(link, place, timestamp):
     return offset
 
 
-def read_all(link, place):
-    """What a partition holds: (base offset, last offset, bytes) a batch; and the log's start."""
+def read_all(link, place, has_gaps=False):
+    """What a partition holds: (base offset, last offset, bytes) a batch; and the log's start. A compacted one may have
+    a gap before its end."""
     start = at = list_offset(link, place, -2)
     found = []
     while True:
@@ -340,7 +363,7 @@ def read_all(link, place):
         for each in batches_of(records):
             found.append(each)
             at = each[1] + 1
-        if at >= high:
+        if at >= high or (has_gaps and not records):
             return start, found
         if not records:
             raise RuntimeError(f"{place} gives nothing at {at}, below its high watermark {high}")

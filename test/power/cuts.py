@@ -13,6 +13,7 @@ import random
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import time
 
@@ -43,6 +44,16 @@ SHAPES = (
                                    "log.flush.start.offset.checkpoint.interval.ms=10"), flushed=True),
     Shape("not flushed"),
     Shape("not flushed, small segments", ("log.flush.offset.checkpoint.interval.ms=20",), SMALL),
+    Shape("flushed, trimmed", ("log.retention.check.interval.ms=30", "log.segment.delete.delay.ms=0",
+                               "log.flush.start.offset.checkpoint.interval.ms=20"),
+          {"flush.messages": "1", "retention.bytes": "60000", **SMALL}, flushed=True, trimmed=True),
+    Shape("not flushed, trimmed", ("log.retention.check.interval.ms=30", "log.segment.delete.delay.ms=10"),
+          {"retention.bytes": "60000", **SMALL}, trimmed=True),
+    Shape("flushed, compacted", ("log.cleaner.backoff.ms=20",),
+          {"flush.messages": "1", "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", **SMALL},
+          flushed=True, keys=10),
+    Shape("not flushed, compacted", ("log.cleaner.backoff.ms=20", "ottla.shards=2"),
+          {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", **SMALL}, keys=10),
     Shape("flushed at times", ("ottla.shards=2",), {"flush.messages": "50", "flush.ms": "20"}),
 )
 
@@ -64,14 +75,15 @@ class World:
                 raise RuntimeError("the topic is not made:\n" + self.node.log())
             identities = [workload.init_producer_id(link) for _ in self.places]
         self.topics.producer_ids += identities
-        self.producers = [workload.Producer(f"once-{place[1]}", place, self.dice(), -1, identity)
+        self.producers = [workload.Producer(f"once-{place[1]}", place, self.dice(), -1, identity, keys=shape.keys)
                           for place, identity in zip(self.places, identities)]
         self.producers += [workload.Producer(f"acks{acks}-{place[1]}", place, self.dice(), acks,
-                                         large=acks == 1 and "internal.segment.bytes" not in shape.configs)
+                                         large=acks == 1 and "internal.segment.bytes" not in shape.configs,
+                                         keys=shape.keys)
                            for place in self.places for acks in (1, -1)]
-        self.probes = {place: workload.Producer(f"probe-{place[1]}", place, self.dice(), -1)
+        self.probes = {place: workload.Producer(f"probe-{place[1]}", place, self.dice(), -1, keys=shape.keys)
                        for place in self.places}
-        self.readers = {place: workload.Reader(place) for place in self.places[:1]}
+        self.readers = {} if shape.keys else {place: workload.Reader(place) for place in self.places[:1]}
         self.kernel = kernel.Kernel(self.power.path, self.dice())
 
     def dice(self):
@@ -188,7 +200,7 @@ class Run:
         kept = TOP / "build/power" / f"{self.options.seed}-{self.failed}"
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir(parents=True)
-        shutil.copytree(world.node.data, kept / "data")
+        subprocess.run(["cp", "-a", world.node.data, kept / "data"], check=False)
         shutil.copy(world.node.folder / "node.log", kept / "node.log")
         print(f"the directory and the log: {kept}", flush=True)
 
