@@ -64,6 +64,8 @@ struct log_recovery {
  * or ERR_KAFKA_STORAGE_ERROR with *ret_recovery->fault. The log has no shard yet: log_attach. */
 MUST_USE enum err log_open(const struct log_options *, struct log **ret_log,
                            struct log_recovery *ret_recovery) NOT_ON(on_shard);
+/* When the newest segment of a folder was written to last, by the wall clock; 0: not known. */
+int64_t log_folder_written_ms(int dir_fd, const char *name) NOT_ON(on_shard);
 /* From then on the shard's; files is its table. */
 void log_attach(struct log *, struct shard *, struct log_files *) ON(on_shard);
 /* Calls back once nothing is under way: now, or when the flush that is has ended. No appends or

@@ -56,6 +56,25 @@ static int on_entry(void *context, const char *name, bool is_directory)
     return strcmp(end, ".log") == 0 && base >= 0 ? add_base(folder, base) : 0;
 }
 
+static int note_newest(void *context, const char *name, bool is_directory)
+{
+    int64_t *newest = context;
+    if (!is_directory && has_suffix(name, ".log"))
+        *newest = MAX_OF(*newest, strtoll(name, NULL, 10));
+    return 0;
+}
+
+int64_t log_folder_written_ms(int dir_fd, const char *name)
+{
+    char segment[64];
+    int64_t newest = -1;
+    AUTO(file_close) int fd = sys_dir_open(dir_fd, name);
+    if (fd < 0 || sys_dir_list(fd, note_newest, &newest) < 0 || newest < 0)
+        return 0;
+    (void)snprintf(segment, sizeof segment, "%020lld.log", (long long)newest);
+    return MAX_OF(sys_modified_ms(fd, segment), 0);
+}
+
 static int compare_bases(const void *a, const void *b)
 {
     int64_t left = *(const int64_t *)a;

@@ -30,6 +30,7 @@ bool replica_wait_open(struct replica *replica, struct replica_waiter *waiter)
     if (replica->state != REPLICA_OPENING)
         return false;
     list_add_tail(&replica->waiting_open, &waiter->link);
+    replica_openings_want(replica);
     return true;
 }
 

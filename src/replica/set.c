@@ -76,6 +76,7 @@ void replica_set_init(struct replica_set *set)
     replica_room_init(set);
     replica_moves_init(set);
     replica_scrubber_init(&set->scrubber);
+    replica_openings_init(&set->openings);
 }
 
 void replica_set_fini(struct replica_set *set)
@@ -235,6 +236,7 @@ static void open_done(struct shard *shard, struct shard_job *job)
     struct replica *replica = CONTAINER_OF(job, struct replica, job);
     if (replica->opening->err == ERR_NONE)
         replica->is_first = true;
+    replica_openings_done(replica->set, replica->opening->err, &replica->opening->recovery);
     replica_opened(shard, replica);
 }
 
@@ -320,6 +322,7 @@ static struct replica *replica_new(struct replica_set *set, const struct meta_to
     list_init(&replica->doomed_link);
     list_init(&replica->assign_link);
     list_init(&replica->scrub_link);
+    list_init(&replica->opening_link);
     replica_init_waiting(replica);
     shard_timer_init(&replica->flush_timer, NULL);
     struct replica_key key = {.topic_id = topic->id, .partition = partition->id};
@@ -342,7 +345,7 @@ static void take_partition(struct replica *replica, const struct meta_partition 
 static void submit_opening(struct replica *replica)
 {
     replica->job = (struct shard_job){.run = open_run, .on_done = open_done};
-    shard_submit(replica->set->shard, &replica->job);
+    replica_openings_add(replica);
 }
 
 /* The last doomed one of that name: its folder is in the way. NULL: there is none. */
@@ -508,6 +511,7 @@ void replica_set_follow(struct replica_set *set, const struct meta_image *before
     while (pmap_next(&topics, &entry))
         if (before == NULL || !is_unchanged(before, now, entry.value))
             follow_topic(set, now, entry.value);
+    replica_openings_begin(set);
     set->image_end = now->end_offset;
     replica_scrubber_start(set);
     replica_wake(&set->waiting_image);

@@ -6,6 +6,7 @@
 #include "config/node.h"
 #include "log/dir.h"
 #include "peer/peer.h"
+#include "replica/opening.h"
 #include "replica/replica.h"
 #include "replica/scrubber.h"
 #include "shard/stats.h"
@@ -93,6 +94,7 @@ struct replica_set {
     struct journal_gate clean_gate;
     struct list waiting_image; /* waiters for an image that other shards have already */
     int64_t image_end;         /* of the last one followed; -1: none */
+    struct replica_openings openings;
     int opening_count;
     int closing_count;
     bool stopping;

@@ -129,7 +129,7 @@ static void a_clean_stop_is_believed(void **state)
         sim_broker_kill(&run.broker);
         sim_run_start(&run);
         sim_world_run_for(run.world, 10);
-        assert_true(log_tells_of("event=partition_offline partition=synced-0"));
+        assert_true(log_tells_of("event=partition_damaged partition=synced-0"));
         sim_broker_kill(&run.broker);
         assert_true(sim_node_run(run.broker.machine, flip, NULL));
         sim_run_start(&run);

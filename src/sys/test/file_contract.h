@@ -157,6 +157,8 @@ static void names_move_and_open_files_stay(void **state)
     assert_int_equal(sys_rename(folder, "a", "b"), 0);
     assert_int_equal(sys_exists(folder, "a"), 0);
     assert_int_equal(sys_exists(folder, "b"), 1);
+    assert_true(sys_modified_ms(folder, "b") > 0);
+    assert_int_equal(sys_modified_ms(folder, "a"), -ENOENT);
     expect_file(folder, "b", "old a");
     assert_int_equal(sys_file_read_at(fd, back, sizeof back, 0), 5);
     assert_memory_equal(back, "old b", 5);
