@@ -131,9 +131,10 @@ struct node_config {
     bool static_voters;
 
     /* ---- our own ---- */
-    int32_t shards;           /* ottla.shards */
-    int32_t workers;          /* ottla.workers */
-    const char *metrics_host; /* ottla.metrics.listener; NULL: none */
+    int32_t shards;                /* ottla.shards */
+    int32_t workers;               /* ottla.workers */
+    int64_t flush_unflushed_bytes; /* ottla.flush.unflushed.bytes */
+    const char *metrics_host;      /* ottla.metrics.listener; NULL: none */
     uint16_t metrics_port;
     int64_t memory_request_bytes;   /* ottla.memory.request.bytes: request bytes held in all */
     int64_t disk_reserve_bytes;     /* ottla.disk.reserve.bytes; -1: by the disk's size */

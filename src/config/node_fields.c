@@ -85,6 +85,7 @@ static const struct field fields[] = {
     FIELD(index_cache_bytes, "ottla.index.cache.bytes"),
     FIELD(scrub_bytes_per_second, "ottla.scrub.bytes.per.second"),
     FIELD(scrub_interval_ms, "ottla.scrub.interval.ms"),
+    FIELD(flush_unflushed_bytes, "ottla.flush.unflushed.bytes"),
     FIELD(log_level, "ottla.log.level"),
 };
 

@@ -23,6 +23,7 @@ struct log_flush_job {
     struct shard_job job;
     struct log *log;
     int64_t end;                 /* offset that will be covered */
+    int64_t bytes;               /* unflushed until then */
     struct list waiting;         /* log_flush */
     struct list sealed;          /* log_sealed */
     struct log_handle **handles; /* referenced */
@@ -264,6 +265,7 @@ static void flush_done(struct shard *shard, struct shard_job *job)
         log_go_offline(log, "it could not be synced", flush->error);
     else
         log->recovery_point = MAX_OF(log->recovery_point, flush->end);
+    log->unflushed -= flush->bytes;
     ALWAYS(log->recovery_point <= log->end_offset, "L4: %s is flushed beyond its end", log->name);
     enum err err = flush->error < 0 || log_is_offline(log) ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
     complete_all(&flush->waiting, err, flush->end);
@@ -367,6 +369,7 @@ void log_flush_next(struct log *log)
         return;
     }
     flush->end = log->end_offset;
+    flush->bytes = log->unflushed;
     flush->sync_folder = log->folder_changed;
     flush->store_epochs = log->epochs.changed;
     if (flush->store_epochs)

@@ -39,6 +39,11 @@ int64_t log_size(const struct log *log)
     return log->size;
 }
 
+int64_t log_unflushed(const struct log *log)
+{
+    return log->unflushed;
+}
+
 int32_t log_latest_epoch(const struct log *log)
 {
     return log_epochs_latest(&log->epochs);

@@ -91,6 +91,7 @@ int64_t log_recovery_point(const struct log *);
 /* First offset of a transaction that is open, or whose end is not committed; or the log's end. */
 int64_t log_first_unstable_offset(const struct log *);
 int64_t log_size(const struct log *);         /* bytes of all segments */
+int64_t log_unflushed(const struct log *);    /* of them above the recovery point, at most */
 int32_t log_latest_epoch(const struct log *); /* -1: none */
 bool log_is_offline(const struct log *);
 /* The high watermark rose: the transactions that ended below it are decided. */

@@ -93,6 +93,7 @@ struct log {
                                that what is derived from batches behind it is made again */
     int64_t stored_end; /* the end for which all files are as a clean stop leaves them; -1: none */
     int64_t size;
+    int64_t unflushed;    /* bytes that no sync has covered; of a segment in part: all of it */
     int64_t expire_at_ms; /* when producers are next looked through */
     int32_t expire_interval_ms;
     bool offline; /* L7 */

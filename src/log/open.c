@@ -440,6 +440,9 @@ enum err log_open(const struct log_options *given, struct log **ret_log,
                           hash_u64((uint64_t)options->wall_ms));
         for (int i = 0; i < log->segment_count; i++)
             log->size += log->segments[i]->size;
+        for (int i = log_segment_at(log, log->recovery_point);
+             i < log->segment_count && log->recovery_point < log->end_offset; i++)
+            log->unflushed += log->segments[i]->size;
         report.segments = log->segment_count;
         *ret_log = log;
     } else if (log != NULL) {

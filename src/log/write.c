@@ -121,6 +121,7 @@ static void note_written(const struct log_write *write)
     active->size = position;
     active->written_ms = shard_wall_ms(log->shard);
     log->size += write->size;
+    log->unflushed += write->size;
     log->end_offset = write->end_offset;
 }
 

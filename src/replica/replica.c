@@ -226,6 +226,7 @@ static void on_written(struct log_append *log_append)
         return;
     }
     consider_timed_flush(replica);
+    replica_flusher_note(replica, log_append->header.size);
     raise_high_watermark(replica, log_append->last_offset + 1);
     append_settled(append);
 }

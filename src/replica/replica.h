@@ -75,6 +75,8 @@ struct replica {
     struct shard_job job;
     int close_error;
     struct replica_opening *opening;
+    struct list unflushed_link; /* the set's flusher's */
+    struct log_flush flusher_flush;
     struct list opening_link; /* the set's, while it waits for its turn */
     bool is_wanted;           /* somebody waits for it to open */
 };

@@ -77,6 +77,7 @@ void replica_set_init(struct replica_set *set)
     replica_moves_init(set);
     replica_scrubber_init(&set->scrubber);
     replica_openings_init(&set->openings);
+    replica_flusher_init(&set->flusher);
 }
 
 void replica_set_fini(struct replica_set *set)
@@ -109,6 +110,7 @@ static void replica_free(struct replica *replica)
     role_now_on_shard();
     struct replica_set *set = replica->set;
     shard_timer_stop(set->shard, &replica->flush_timer);
+    replica_flusher_forget(replica);
     hash_table_remove(&set->table, &replica->node);
     list_remove(&replica->doomed_link);
     replica_scrubber_forget(&set->scrubber, replica);
@@ -323,6 +325,7 @@ static struct replica *replica_new(struct replica_set *set, const struct meta_to
     list_init(&replica->assign_link);
     list_init(&replica->scrub_link);
     list_init(&replica->opening_link);
+    list_init(&replica->unflushed_link);
     replica_init_waiting(replica);
     shard_timer_init(&replica->flush_timer, NULL);
     struct replica_key key = {.topic_id = topic->id, .partition = partition->id};

@@ -6,6 +6,7 @@
 #include "config/node.h"
 #include "log/dir.h"
 #include "peer/peer.h"
+#include "replica/flusher.h"
 #include "replica/opening.h"
 #include "replica/replica.h"
 #include "replica/scrubber.h"
@@ -95,6 +96,7 @@ struct replica_set {
     struct list waiting_image; /* waiters for an image that other shards have already */
     int64_t image_end;         /* of the last one followed; -1: none */
     struct replica_openings openings;
+    struct replica_flusher flusher;
     int opening_count;
     int closing_count;
     bool stopping;

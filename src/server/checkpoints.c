@@ -35,6 +35,7 @@ struct checkpoints {
     int next_shard; /* that is asked next */
     bool away;      /* a round or a job is under way */
     bool failed;    /* memory was out in this round */
+    bool hurries;   /* another round is due soon after it */
     bool stopped;
     uint64_t changes; /* of all shards */
     int error;
@@ -136,6 +137,8 @@ static void end_round(struct checkpoints *c)
         if (c->schedules[kind].wanted)
             set_next(c, kind);
     c->away = false;
+    if (c->hurries)
+        checkpoints_hurry(c);
     clear(c);
     await_next(c);
 }
@@ -245,6 +248,20 @@ void checkpoints_start(struct checkpoints *c, struct shard *home)
         c->schedules[kind].due_ms =
             shard_now_ms(home) + MIN_OF(c->config->log_initial_task_delay_ms, INT32_MAX);
     await_next(c);
+}
+
+/* Not more often than this. */
+#define HURRY_MS 1000
+
+void checkpoints_hurry(struct checkpoints *c)
+{
+    struct schedule *schedule = &c->schedules[RECOVERY_POINTS];
+    if (c->home == NULL || c->stopped || schedule->due_ms == NEVER)
+        return;
+    c->hurries = c->away; /* the round under way may have asked too early */
+    schedule->due_ms = MIN_OF(schedule->due_ms, shard_now_ms(c->home) + HURRY_MS);
+    if (!c->away)
+        await_next(c);
 }
 
 void checkpoints_stop(struct checkpoints *c)

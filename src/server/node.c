@@ -81,6 +81,34 @@ static int64_t request_memory(const struct node_config *config)
                                                 : config->memory_request_bytes;
 }
 
+/* Recovery points have risen far: they are noted, by shard 0. */
+
+static void hurry_checkpoints(struct shard *home, struct shard_message *message)
+{
+    role_now_on_shard();
+    checkpoints_hurry(CONTAINER_OF(message, struct server_shard, flushed)->node->checkpoints);
+    shard_forward(home, message);
+}
+
+static void hurry_back(struct shard *there, struct shard_message *message)
+{
+    (void)there;
+    CONTAINER_OF(message, struct server_shard, flushed)->flushed_away = false;
+}
+
+static const struct shard_route route_hurry = {.name = "checkpoints_hurry",
+                                               .run = {hurry_checkpoints, hurry_back}};
+
+static void on_flushed(struct replica_set *set)
+{
+    role_now_on_shard();
+    struct server_shard *local = server_shard_of(set->shard);
+    if (local->flushed_away)
+        return;
+    local->flushed_away = true;
+    shard_send(set->shard, shard_set_at(local->node->shards, 0), &local->flushed, &route_hurry);
+}
+
 static bool make_local(struct node *node, int index)
 {
     struct server_shard *local = &node->locals[index];
@@ -96,6 +124,7 @@ static bool make_local(struct node *node, int index)
         .points = &node->points[index * node->dir_count],
     };
     replica_set_init(set);
+    set->flusher.on_flushed = on_flushed;
     log_files_init(&set->files, (int)MAX_OF(files, (int64_t)16));
     set->files.index_bytes_max = node->config->index_cache_bytes / node->shard_count;
     set->files.stats = &local->api.stats;

@@ -20,6 +20,8 @@ struct server_shard {
     struct connection *favoured;
     int64_t memory_max;                        /* bytes of large frames at one time */
     struct journal_gate fault_gate;            /* lines about faulty connections */
+    struct shard_message flushed;              /* to shard 0: checkpoints are due */
+    bool flushed_away;                         /* it is under way */
     bool draining;                             /* no new connections or requests */
     void (*on_drained)(struct server_shard *); /* the last connection ended while draining */
 };

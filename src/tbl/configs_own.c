@@ -28,6 +28,9 @@ const struct config_row tbl_configs_own[] = {
             "without filling the page cache; 0: none are."},
     {OWN("ottla.scrub.interval.ms", LONG, "604800000"), AT_LEAST(60000), HONOURED,
      .doc = "Time from the beginning of one such look at everything to the next one's."},
+    {OWN("ottla.flush.unflushed.bytes", LONG, "268435456"), AT_LEAST(65536), HONOURED,
+     .doc = "Bytes of a log directory that no sync has covered; above, the logs with the most are "
+            "synced in the background, so that a start after a crash has little to read."},
     {OWN("ottla.log.level", STRING, "info"), ONE_OF("debug, info, warn, error"), HONOURED,
      .doc = "Least severe lines of the node's own log that are written."},
 };

@@ -230,8 +230,8 @@ static uint64_t count_damaged(void)
 }
 
 /* Flushed records that are damaged are told of at every start that looks at them (after a clean
- * stop none does), until somebody mends them: neither a checkpoint nor a clean stop in between makes
- * a torn tail of them. */
+ * stop none does), until somebody mends them: neither a checkpoint nor a clean stop in between
+ * makes a torn tail of them. */
 static void damage_is_not_forgotten(void **state)
 {
     (void)state;
