@@ -133,6 +133,7 @@ static void await_next(struct checkpoints *c)
 
 static void end_round(struct checkpoints *c)
 {
+    role_now_on_shard();
     for (int kind = 0; kind < KIND_COUNT; kind++)
         if (c->schedules[kind].wanted)
             set_next(c, kind);
