@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* Fewer are opened before anybody could tell the order. */
-#define SURVEY_MIN 16
+#define SURVEY_MIN 8
 #define PROGRESS_MS 3000
 
 struct replica_survey {
@@ -60,7 +60,7 @@ static void tell_start(struct replica_set *set) ON(on_shard)
     openings->begun_ns = shard_now_ns(set->shard);
     for (int i = 0; i < set->dir_count; i++)
         openings->after_crash = openings->after_crash || !set->dirs[i].was_clean;
-    if (openings->after_crash)
+    if (openings->after_crash && openings->total > 0)
         journal(JOURNAL_INFO, "recovery_started", "shard=%d partitions=%d why=\"%s\"",
                 shard_index(set->shard), openings->total, "the node was not stopped cleanly");
     shard_timer_start(set->shard, &openings->timer, PROGRESS_MS);

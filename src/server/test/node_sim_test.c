@@ -96,6 +96,43 @@ static void flip(void *arg)
     sys_file_close(fd);
 }
 
+static bool log_tells_of(const char *event)
+{
+    struct slice log = sim_world_journal(run.world);
+    return memmem(log.data, log.size, event, strlen(event)) != NULL;
+}
+
+/* After kill -9 the node's log tells that logs are looked through, and what came of it; after a
+ * clean stop it does not. */
+static void a_recovery_is_told(void **state)
+{
+    (void)state;
+    sim_run_begin(&run, 1, 1, NULL);
+    sim_run_start(&run);
+    struct sim_topic *topics[] = {sim_run_add_topic(&run, "stamped", 4),
+                                  sim_run_add_topic(&run, "others", 4)};
+    sim_admin_look(&run.admin);
+    sim_run_finish(&run, "making topics");
+    for (size_t i = 0; i < COUNT_OF(topics); i++)
+        sim_run_add_writer(&run, topics[i],
+                           (struct sim_writer_options){
+                               .acks = -1, .version = 9, .calls_max = 3, .records_max = 50},
+                           60);
+    sim_run_finish(&run, "the work");
+    sim_run_stop(&run);
+    sim_run_start(&run);
+    sim_world_run_for(run.world, 10);
+    assert_false(log_tells_of("event=recovery_started shard=0 partitions=8"));
+    sim_broker_kill(&run.broker);
+    sim_run_start(&run);
+    sim_run_check(&run); /* a partition that is asked for is opened, whatever its turn */
+    sim_world_run_for(run.world, 10);
+    assert_true(log_tells_of("event=recovery_started shard=0 partitions=8"));
+    assert_true(log_tells_of("event=recovery_ended shard=0 opened=8 left=0 offline=0 damaged=0"));
+    sim_run_stop(&run);
+    (void)sim_run_end(&run);
+}
+
 /* ---- what is unflushed ---- */
 
 #define POINTS "/data/recovery-point-offset-checkpoint"
@@ -137,12 +174,6 @@ static void recovery_points_stay_near(void **state)
         sim_run_stop(&run);
         (void)sim_run_end(&run);
     }
-}
-
-static bool log_tells_of(const char *event)
-{
-    struct slice log = sim_world_journal(run.world);
-    return memmem(log.data, log.size, event, strlen(event)) != NULL;
 }
 
 /* SIGTERM leaves a marker, the start after it takes it away and reads no log through; the start
@@ -393,6 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_quiet_life_repeats_itself, give_up),
         cmocka_unit_test_teardown(a_clean_stop_is_believed, give_up),
+        cmocka_unit_test_teardown(a_recovery_is_told, give_up),
         cmocka_unit_test_teardown(recovery_points_stay_near, give_up),
         cmocka_unit_test_teardown(nothing_acknowledged_is_lost_in_a_storm, give_up),
     };
