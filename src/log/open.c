@@ -198,7 +198,8 @@ static const char *find_segments(struct log *log, struct log_options *options,
             fault = "memory is out";
     bool fresh = folder.count == 0;
     free(folder.bases);
-    bool stale = missing && options->offsets_by_name && options->recovery_point > 0;
+    bool stale = missing && options->offsets_by_name &&
+                 (options->recovery_point > 0 || options->log_start_offset > 0);
     if (fresh && missing && options->offsets_by_name) { /* they were a deleted topic's */
         options->recovery_point = 0;
         options->log_start_offset = 0;
@@ -206,7 +207,7 @@ static const char *find_segments(struct log *log, struct log_options *options,
     }
     if (fault == NULL && fresh)
         fault = make_first_if_new(log, options);
-    /* Were the topic's name there and the segment's not, the old offsets would tell of a loss. */
+    /* Were the topic's name there and the segment's not, the old offsets would be taken for its. */
     if (fault == NULL && fresh && stale && sys_dir_sync(fd) < 0)
         fault = "the folder cannot be synced";
     /* The name of the first segment must last before another can: this syncs the folder. */
