@@ -22,7 +22,8 @@ struct replica_flusher {
         int64_t bytes;        /* at most so many are unflushed */
         struct replica *runs; /* whose log is being flushed, or NULL */
     } dirs[FLUSHER_DIRS_MAX];
-    void (*on_flushed)(struct replica_set *); /* the bound holds again: a time to note how far */
+    /* The bound holds again, or a log is gone: a time to note recovery points. */
+    void (*on_flushed)(struct replica_set *);
 };
 
 void replica_flusher_init(struct replica_flusher *);

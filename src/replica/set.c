@@ -552,6 +552,11 @@ static void close_done(struct shard *shard, struct shard_job *job)
     if (set->points != NULL && replica->close_error < 0 && !replica->doomed)
         set->points[replica->dir_index].close_failed = true;
     set->closing_count--;
+    if (replica->doomed) { /* a topic of the same name must not take its offsets for its own */
+        set->changes++;
+        if (set->flusher.on_flushed != NULL && !set->stopping)
+            set->flusher.on_flushed(set);
+    }
     replica_free(replica);
     settle(set);
 }

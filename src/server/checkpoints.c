@@ -256,11 +256,14 @@ void checkpoints_start(struct checkpoints *c, struct shard *home)
 
 void checkpoints_hurry(struct checkpoints *c)
 {
-    struct schedule *schedule = &c->schedules[RECOVERY_POINTS];
-    if (c->home == NULL || c->stopped || schedule->due_ms == NEVER)
+    static const enum kind hurried[] = {RECOVERY_POINTS, LOG_STARTS};
+    if (c->home == NULL || c->stopped)
         return;
     c->hurries = c->away; /* the round under way may have asked too early */
-    schedule->due_ms = MIN_OF(schedule->due_ms, shard_now_ms(c->home) + HURRY_MS);
+    for (size_t i = 0; i < COUNT_OF(hurried); i++) {
+        struct schedule *schedule = &c->schedules[hurried[i]];
+        schedule->due_ms = MIN_OF(schedule->due_ms, shard_now_ms(c->home) + HURRY_MS);
+    }
     if (!c->away)
         await_next(c);
 }

@@ -14,7 +14,8 @@ struct checkpoints;
 struct checkpoints *checkpoints_new(const struct node_config *, struct log_dir *dirs,
                                     int dir_count);
 void checkpoints_start(struct checkpoints *, struct shard *home) ON(on_shard);
-/* Recovery points have risen far: the next round is due, within a second. */
+/* Recovery points have risen far, or a log was deleted, whose name another may get: recovery points
+ * and log starts are written within a second. */
 void checkpoints_hurry(struct checkpoints *) ON(on_shard);
 /* No further round begins; one under way ends by itself. */
 void checkpoints_stop(struct checkpoints *) ON(on_shard);
