@@ -63,7 +63,8 @@ static bool sit(struct fetch_perch *perch)
         struct replica *replica =
             replica_set_find(part->there->replicas, part->topic_id, part->interest->partition);
         if (replica == NULL || replica_check(replica) != ERR_NONE ||
-            replica_read_bound(replica, fetch->read_committed) != part->bound)
+            replica_read_bound(replica, fetch->read_committed) != part->bound ||
+            part->interest->fetch_offset < replica_log_start(replica))
             return false;
         replica_wait_data(replica, &part->waiter);
     }

@@ -112,6 +112,7 @@ struct node_config {
     int32_t log_cleaner_io_buffer_size;
     double log_cleaner_io_buffer_load_factor;
     double log_cleaner_io_max_bytes_per_second;
+    int64_t log_retention_check_interval_ms;
 
     /* ---- controller and quorum ---- */
     int32_t metadata_log_segment_bytes;

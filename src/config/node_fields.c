@@ -64,6 +64,7 @@ static const struct field fields[] = {
     FIELD(log_cleaner_io_buffer_size, "log.cleaner.io.buffer.size"),
     FIELD(log_cleaner_io_buffer_load_factor, "log.cleaner.io.buffer.load.factor"),
     FIELD(log_cleaner_io_max_bytes_per_second, "log.cleaner.io.max.bytes.per.second"),
+    FIELD(log_retention_check_interval_ms, "log.retention.check.interval.ms"),
     FIELD(metadata_log_segment_bytes, "metadata.log.segment.bytes"),
     FIELD(metadata_log_segment_ms, "metadata.log.segment.ms"),
     FIELD(metadata_log_max_record_bytes_between_snapshots,

@@ -102,6 +102,7 @@ static void read_clean_marker(struct log_dir *dir) NOT_ON(on_shard)
 static void read_checkpoint(struct log_dir *dir, struct checkpoint *checkpoint, const char *file)
     NOT_ON(on_shard)
 {
+    dir->alive_ms = MAX_OF(dir->alive_ms, sys_modified_ms(dir->fd, file));
     checkpoint_init(checkpoint);
     const char *fault = checkpoint_read(checkpoint, dir->fd, file);
     if (fault != NULL)

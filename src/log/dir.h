@@ -36,6 +36,7 @@ struct log_dir {
     bool is_formatted;          /* meta.properties is there */
     bool was_clean;             /* the marker of a clean stop was there */
     int64_t clean_broker_epoch; /* of the marker; -1: not told */
+    int64_t alive_ms;           /* wall clock when a checkpoint was last written; 0: never */
     struct log_dir_identity identity;
     struct checkpoint recovery_points;
     struct checkpoint log_starts;

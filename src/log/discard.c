@@ -151,7 +151,7 @@ static void rename_done(struct shard *shard, struct shard_job *job)
     struct log *log = discard->log;
     end_job(discard);
     if (discard->error == 0)
-        shard_timer_start(shard, &discard->timer, discard->delay_ms);
+        shard_timer_start(shard, &discard->timer, MIN_OF(discard->delay_ms, INT64_MAX / 2));
     else
         discard_free(discard);
     log_flush_next(log);

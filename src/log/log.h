@@ -22,6 +22,8 @@
 struct log;
 struct log_dir;
 
+#define LOG_FOLDER_NAME_SIZE 320
+
 /* ---- opening and closing: workers, or before the shards run ---- */
 
 struct log_options {
@@ -76,9 +78,9 @@ void log_when_idle(struct log *, void (*on_idle)(void *), void *context) ON(on_s
 void log_detach(struct log *) ON(on_shard);
 /* Flushes, writes indexes and the producer snapshot, when clean; frees. 0 or -errno. */
 int log_close(struct log *, bool clean) NOT_ON(on_shard);
-/* Renames the folder to "<topic>-<partition>.<random>-delete", removes it and frees. 0 or
- * -errno. */
-int log_delete(struct log *, struct uuid random) NOT_ON(on_shard);
+/* Renames the folder to "<topic>-<partition>.<random>-delete", durably, and frees. 0 or -errno. */
+int log_delete(struct log *, struct uuid random, char ret_name[LOG_FOLDER_NAME_SIZE])
+    NOT_ON(on_shard);
 /* Removes a folder and the files in it, such as one whose deletion a crash interrupted. */
 MUST_USE int log_remove_folder(int dir_fd, const char *name) NOT_ON(on_shard);
 
@@ -146,8 +148,9 @@ void log_flush_submit(struct log *, struct log_flush *) ON(on_shard);
  * in front of it is not read any more, but its files stay. */
 void log_raise_start(struct log *, int64_t start_offset) ON(on_shard);
 /* Segments wholly below the start, which is sure to last, are no longer part of the log, but for
- * the active one: their files go (log/discard.h). Their number is returned. */
-int log_trim(struct log *) ON(on_shard);
+ * the active one: their files go (log/discard.h), the oldest first. At most count_max; their number
+ * is returned. */
+int log_trim(struct log *, int count_max) ON(on_shard);
 
 /* ---- reading ---- */
 

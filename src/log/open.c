@@ -181,6 +181,9 @@ static const char *find_segments(struct log *log, struct log_options *options,
     const char *fault = enter_folder(log, &entered, &missing);
     if (fault == of_another_topic && set_aside(log) == 0) {
         report->set_aside = true;
+        options->log_start_offset = 0; /* what was known is of the other topic */
+        options->clean = false;
+        log->recovery_point = 0;
         fault = enter_folder(log, &entered, &missing);
     }
     AUTO(file_close) int fd = entered;
@@ -549,16 +552,14 @@ static int unlink_entry(void *context, const char *name, bool is_directory)
     return is_directory ? 0 : sys_unlink(*(const int *)context, name);
 }
 
-int log_delete(struct log *log, struct uuid random)
+int log_delete(struct log *log, struct uuid random, char ret_name[LOG_FOLDER_NAME_SIZE])
 {
-    char doomed[LOG_STEM_SIZE];
-    log_suffixed_name(log->name, random, "delete", doomed);
-    int dir_fd = log->dir_fd;
-    int error = sys_rename(dir_fd, log->name, doomed);
+    log_suffixed_name(log->name, random, "delete", ret_name);
+    int error = sys_rename(log->dir_fd, log->name, ret_name);
     if (error == 0)
-        error = sys_dir_sync(dir_fd);
+        error = sys_dir_sync(log->dir_fd);
     log_free(log);
-    return error < 0 ? error : log_remove_folder(dir_fd, doomed);
+    return error;
 }
 
 int log_remove_folder(int dir_fd, const char *name)

@@ -23,14 +23,15 @@ void log_raise_start(struct log *log, int64_t start_offset)
     log_forget_below_start(log);
 }
 
-int log_trim(struct log *log)
+int log_trim(struct log *log, int count_max)
 {
     int count = 0;
     /* A compaction works with the segments as they are; they go when it has ended. */
     if (log->compaction != NULL)
         return 0;
     /* What a rolled segment still needs is done before its end counts as flushed (L2). */
-    while (count + 1 < log->segment_count && log_segment_end(log, count) <= log->start_offset)
+    while (count < count_max && count + 1 < log->segment_count &&
+           log_segment_end(log, count) <= log->start_offset)
         count++;
     if (count == 0)
         return 0;

@@ -12,6 +12,7 @@
 #include "sys/journal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -143,7 +144,7 @@ static void snapshot_done(struct shard *shard, struct shard_job *shard_job)
     }
     if (job->error == 0 && !meta->failed) {
         log_raise_start(meta->log, job->log_start);
-        (void)log_trim(meta->log);
+        (void)log_trim(meta->log, INT_MAX);
     }
     job_free(job);
     meta_stop_if_idle(meta);

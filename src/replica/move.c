@@ -216,6 +216,7 @@ static void reopen_run(struct shard_job *job)
 static void reopen_done(struct shard *shard, struct shard_job *job)
 {
     role_now_on_shard();
+    (void)shard;
     struct replica_move *move = CONTAINER_OF(job, struct replica_move, job);
     struct replica *replica = move->replica;
     struct replica_set *set = replica->set;
@@ -227,7 +228,7 @@ static void reopen_done(struct shard *shard, struct shard_job *job)
             replica_remove_later(set, move->from, move->doomed);
     }
     replica_move_end(move);
-    replica_opened(shard, replica);
+    replica_opened(replica);
 }
 
 static void reopen(struct replica_move *move)

@@ -58,7 +58,11 @@ struct replica {
     int32_t replica_count;
     int64_t high_watermark;
     int64_t unflushed_records;
-    int operations; /* appends, reads and searches under way */
+    int64_t lasting_start; /* of the log: what of it is stored, or told by its files */
+    int operations;        /* appends, reads and searches under way */
+
+    struct list retention_link; /* replica/retention.c; itself when it is in no list */
+    int64_t retained_from;      /* while in its list of raised ones: the start that is stored */
 
     struct replica_move *move; /* to another directory; or NULL */
     int next_dir;              /* where to when that one has ended; -1 */
@@ -73,6 +77,7 @@ struct replica {
     struct log_flush timed_flush;
     bool timed_flush_runs;
     struct shard_job job;
+    struct replica_folder *folder; /* a deleted topic's, as it is renamed: replica/folder.c */
     int close_error;
     struct replica_opening *opening;
     struct list unflushed_link; /* the set's flusher's */

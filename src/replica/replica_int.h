@@ -6,6 +6,7 @@
 
 /* What an opening's job carries to the worker and back. */
 struct replica_opening {
+    struct replica *replica;
     struct log_options options;
     struct replica_home home;
     struct log *log;
@@ -13,13 +14,16 @@ struct replica_opening {
     enum err err;
     int32_t leader_epoch;
     bool leads;
+    bool is_forgotten; /* what the start found under that name is of the past */
+    bool fresh;        /* there was no folder, or another topic's */
+    struct replica_persist persist;
     int64_t started_ns;
 };
 
 /* An opening with what the shard knows; NULL: memory is out. */
-struct replica_opening *replica_opening_new(const struct replica *);
+struct replica_opening *replica_opening_new(struct replica *);
 /* The opening under way has ended: with a log, or without one. */
-void replica_opened(struct shard *, struct replica *) ON(on_shard);
+void replica_opened(struct replica *) ON(on_shard);
 
 /* move.c */
 void replica_moves_init(struct replica_set *);
@@ -71,6 +75,10 @@ void replica_init_waiting(struct replica *);
 void replica_flush(struct replica *) ON(on_shard);
 /* The log has nothing under way: a worker closes or deletes it. */
 void replica_log_idle(void *context);
+/* Nothing is left of it: frees it; one of the same name is opened. */
+void replica_closed(struct replica *) ON(on_shard);
+/* One of closing_count is done. */
+void replica_set_closed_one(struct replica_set *) ON(on_shard);
 /* Closes a doomed or stopping replica when nothing is under way. */
 void replica_close_if_idle(struct replica *) ON(on_shard);
 

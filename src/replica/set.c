@@ -1,6 +1,7 @@
 /* Following the image. Only topics whose value changed are looked at, and of those only partitions
  * that changed. Opening, closing and deleting are jobs of workers; a replica is in the table until
  * the last of them is done. On its shard. */
+#include "replica/folder.h"
 #include "replica/move.h"
 #include "replica/replica_int.h"
 
@@ -78,6 +79,9 @@ void replica_set_init(struct replica_set *set)
     replica_scrubber_init(&set->scrubber);
     replica_openings_init(&set->openings);
     replica_flusher_init(&set->flusher);
+    list_init(&set->folders);
+    checkpoint_init(&set->forgotten);
+    replica_retention_init(set);
 }
 
 void replica_set_fini(struct replica_set *set)
@@ -85,8 +89,12 @@ void replica_set_fini(struct replica_set *set)
     ALWAYS(set->table.count == 0, "%zu replicas are still open", set->table.count);
     hash_table_fini(&set->table);
     replica_moves_fini(set);
+    checkpoint_fini(&set->forgotten);
     log_files_fini(&set->files);
 }
+
+/* Until checkpoints that could not be written are tried again. */
+#define STORE_AGAIN_MS 1000
 
 static void settle(struct replica_set *set)
 {
@@ -114,14 +122,44 @@ static void replica_free(struct replica *replica)
     hash_table_remove(&set->table, &replica->node);
     list_remove(&replica->doomed_link);
     replica_scrubber_forget(&set->scrubber, replica);
+    list_remove(&replica->retention_link);
     if (replica->successor != NULL)
         submit_opening(replica->successor);
     stats_add(set->stats, METRIC_PARTITIONS, -1);
     if (replica->is_uncleanable)
         stats_add(set->stats, METRIC_PARTITIONS_UNCLEANABLE, -1);
     free(replica->opening);
+    free(replica->folder);
     free(replica->name);
     free(replica);
+}
+
+/* ---- what the start found of a partition ---- */
+
+/* Checkpoints go by name: once a partition's folder is gone they say nothing of the next one. */
+static void forget_found(struct replica *replica)
+{
+    struct replica_set *set = replica->set;
+    if (!checkpoint_put(&set->forgotten, slice_of_text(replica->name), 0))
+        journal(JOURNAL_WARN, "memory_out", "partition=%s effect=\"%s\"", replica->name,
+                "a topic that is made again under that name may be read from the wrong offset "
+                "after a crash; restart the node");
+}
+
+static int64_t found(const struct replica *replica, const struct checkpoint *checkpoint,
+                     int64_t missing)
+{
+    struct slice name = slice_of_text(replica->name);
+    bool forgotten = checkpoint_get(&replica->set->forgotten, name, -1) >= 0;
+    return forgotten ? missing : checkpoint_get(checkpoint, name, missing);
+}
+
+static bool was_found(const struct replica *replica)
+{
+    const struct log_dir *dir = &replica->set->dirs[replica->dir_index];
+    return found(replica, &dir->recovery_points, -1) >= 0 ||
+           found(replica, &dir->log_starts, -1) >= 0 ||
+           found(replica, &dir->high_watermarks, -1) >= 0;
 }
 
 /* ---- opening ---- */
@@ -138,9 +176,11 @@ static void open_run(struct shard_job *job)
     if (opening->recovery.fault != NULL)
         return;
     fill_options(replica, opening->home.dir);
+    opening->fresh = sys_exists(opening->options.dir_fd, opening->options.name) == 0;
     if (opening->home.promoted)
         opening->options.recovery_point = 0;
     opening->err = log_open(&opening->options, &opening->log, &opening->recovery);
+    opening->fresh = opening->fresh || opening->recovery.set_aside;
 }
 
 static void report(const struct replica *replica, const struct replica_opening *opening)
@@ -202,17 +242,23 @@ static void find_cleaned_to(struct replica *replica)
             is_empty ? -1 : checkpoint_get(&dir->cleaner_offsets, slice_of_text(replica->name), -1);
 }
 
-static void take_opened(struct replica *replica, struct replica_opening *opening)
+static void attach_opened(struct replica *replica, struct replica_opening *opening)
 {
     role_now_on_shard();
     struct replica_set *set = replica->set;
     replica->log = opening->log;
+    replica->lasting_start = log_start_offset(replica->log);
     log_attach(replica->log, set->shard, &set->files);
     replica_configure(replica); /* it may have changed since the opening began */
     find_cleaned_to(replica);
+}
+
+static void enter(struct replica *replica, const struct replica_opening *opening)
+{
+    role_now_on_shard();
     if (log_is_offline(replica->log))
         go_offline(replica);
-    else if (opening->leads && !replica->doomed && !set->stopping)
+    else if (opening->leads && !replica->doomed && !replica->set->stopping)
         replica_lead(replica, opening->leader_epoch);
     else
         replica->state = REPLICA_IDLE;
@@ -232,35 +278,78 @@ static void begin_moves(struct replica *replica)
         replica_move_resume(replica);
 }
 
-static void open_done(struct shard *shard, struct shard_job *job)
+static void open_end(struct replica *replica) ON(on_shard)
 {
-    role_now_on_shard();
-    struct replica *replica = CONTAINER_OF(job, struct replica, job);
-    if (replica->opening->err == ERR_NONE)
-        replica->is_first = true;
-    replica_openings_done(replica->set, replica->opening->err, &replica->opening->recovery);
-    replica_opened(shard, replica);
-}
-
-void replica_opened(struct shard *shard, struct replica *replica)
-{
-    (void)shard;
     struct replica_set *set = replica->set;
     struct replica_opening *opening = replica->opening;
     replica->opening = NULL;
-    replica->dir_index = opening->home.dir;
-    report(replica, opening);
     set->opening_count--;
     if (opening->err != ERR_NONE)
         go_offline(replica);
     else
-        take_opened(replica, opening);
+        enter(replica, opening);
     free(opening);
     set->changes++;
     replica_wake_all(replica);
     begin_moves(replica);
     replica_close_if_idle(replica);
     settle(set);
+}
+
+static void store_without_found(struct replica *) ON(on_shard);
+
+static void on_store_again(struct shard *shard, struct shard_timer *timer)
+{
+    role_now_on_shard();
+    (void)shard;
+    store_without_found(CONTAINER_OF(timer, struct replica, flush_timer));
+}
+
+static void on_stored(struct replica_persist *persist)
+{
+    role_now_on_shard();
+    struct replica *replica = CONTAINER_OF(persist, const struct replica_opening, persist)->replica;
+    if (persist->error == 0 || replica->set->stopping) {
+        open_end(replica);
+        return;
+    }
+    replica->flush_timer.on_expired = on_store_again;
+    shard_timer_start(replica->set->shard, &replica->flush_timer, STORE_AGAIN_MS);
+}
+
+/* The log is new, and what the checkpoints say of its name is of an old one: were it there after a
+ * crash, the new one's records would be taken for what is below its start. */
+static void store_without_found(struct replica *replica)
+{
+    struct replica_opening *opening = replica->opening;
+    opening->persist = (struct replica_persist){.everything = true, .on_done = on_stored};
+    replica_persist(replica->set, &opening->persist);
+}
+
+void replica_opened(struct replica *replica)
+{
+    struct replica_opening *opening = replica->opening;
+    replica->dir_index = opening->home.dir;
+    report(replica, opening);
+    if (opening->err == ERR_NONE)
+        attach_opened(replica, opening);
+    if (opening->fresh && was_found(replica)) {
+        forget_found(replica);
+        store_without_found(replica);
+        return;
+    }
+    open_end(replica);
+}
+
+static void open_done(struct shard *shard, struct shard_job *job)
+{
+    role_now_on_shard();
+    (void)shard;
+    struct replica *replica = CONTAINER_OF(job, struct replica, job);
+    if (replica->opening->err == ERR_NONE)
+        replica->is_first = true;
+    replica_openings_done(replica->set, replica->opening->err, &replica->opening->recovery);
+    replica_opened(replica);
 }
 
 /* The rest of what the shard left in the options: what the directory's files say. */
@@ -272,8 +361,10 @@ static void fill_options(struct replica *replica, int dir_index)
     struct log_options *options = &replica->opening->options;
     options->dir_fd = dir->fd;
     options->dir = dir;
-    options->recovery_point = checkpoint_get(&dir->recovery_points, name, 0);
-    options->log_start_offset = checkpoint_get(&dir->log_starts, name, 0);
+    if (!replica->opening->is_forgotten) {
+        options->recovery_point = checkpoint_get(&dir->recovery_points, name, 0);
+        options->log_start_offset = checkpoint_get(&dir->log_starts, name, 0);
+    }
     options->clean = dir->was_clean;
 }
 
@@ -291,11 +382,13 @@ static void begin_options(const struct replica *replica, struct log_options *opt
     };
 }
 
-struct replica_opening *replica_opening_new(const struct replica *replica)
+struct replica_opening *replica_opening_new(struct replica *replica)
 {
     struct replica_opening *opening = calloc(1, sizeof *opening);
-    if (opening != NULL)
-        begin_options(replica, &opening->options);
+    if (opening == NULL)
+        return NULL;
+    opening->replica = replica;
+    begin_options(replica, &opening->options);
     return opening;
 }
 
@@ -326,6 +419,8 @@ static struct replica *replica_new(struct replica_set *set, const struct meta_to
     list_init(&replica->scrub_link);
     list_init(&replica->opening_link);
     list_init(&replica->unflushed_link);
+    opening->replica = replica;
+    list_init(&replica->retention_link);
     replica_init_waiting(replica);
     shard_timer_init(&replica->flush_timer, NULL);
     struct replica_key key = {.topic_id = topic->id, .partition = partition->id};
@@ -347,6 +442,8 @@ static void take_partition(struct replica *replica, const struct meta_partition 
 
 static void submit_opening(struct replica *replica)
 {
+    struct slice name = slice_of_text(replica->name);
+    replica->opening->is_forgotten = checkpoint_get(&replica->set->forgotten, name, -1) >= 0;
     replica->job = (struct shard_job){.run = open_run, .on_done = open_done};
     replica_openings_add(replica);
 }
@@ -504,6 +601,8 @@ void replica_set_follow(struct replica_set *set, const struct meta_image *before
     if (set->stopping)
         return;
     note_broker(set, now);
+    set->folder_delay_ms = now->topic_defaults.file_delete_delay_ms;
+    replica_retention_begin(set);
     if (before != NULL) {
         pmap_iterate(before->topics_by_id, (struct slice){0}, &topics);
         while (pmap_next(&topics, &entry))
@@ -533,7 +632,9 @@ static void close_run(struct shard_job *job)
         do
             sys_entropy(random, sizeof random);
         while (!uuid_from_random(random, &id));
-        error = log_delete(replica->closing, id);
+        char name[LOG_FOLDER_NAME_SIZE]; /* without memory the next start removes it */
+        error = log_delete(replica->closing, id,
+                           replica->folder != NULL ? replica->folder->name : name);
     } else {
         error = log_close(replica->closing, true);
     }
@@ -544,27 +645,43 @@ static void close_run(struct shard_job *job)
                 "partition=%s error=\"%s\"", replica->name, strerror(-error));
 }
 
+void replica_set_closed_one(struct replica_set *set)
+{
+    set->closing_count--;
+    settle(set);
+}
+
+void replica_closed(struct replica *replica)
+{
+    struct replica_set *set = replica->set;
+    replica_free(replica);
+    replica_set_closed_one(set);
+}
+
 static void close_done(struct shard *shard, struct shard_job *job)
 {
+    role_now_on_shard();
     (void)shard;
     struct replica *replica = CONTAINER_OF(job, struct replica, job);
     struct replica_set *set = replica->set;
     if (set->points != NULL && replica->close_error < 0 && !replica->doomed)
         set->points[replica->dir_index].close_failed = true;
-    set->closing_count--;
-    if (replica->doomed) { /* a topic of the same name must not take its offsets for its own */
-        set->changes++;
-        if (set->flusher.on_flushed != NULL && !set->stopping)
-            set->flusher.on_flushed(set);
+    struct replica_folder *folder = replica->folder;
+    if (replica->doomed)
+        forget_found(replica);
+    if (folder != NULL && replica->close_error == 0) {
+        replica->folder = NULL;
+        replica_folder_wait(folder);
+        return;
     }
-    replica_free(replica);
-    settle(set);
+    replica_closed(replica);
 }
 
-static bool keep_point(const struct checkpoint *from, struct checkpoint *to, const char *name)
+static bool keep_point(const struct replica *replica, const struct checkpoint *from,
+                       struct checkpoint *to)
 {
-    int64_t offset = checkpoint_get(from, slice_of_text(name), -1);
-    return offset < 0 || checkpoint_put(to, slice_of_text(name), offset);
+    int64_t offset = found(replica, from, -1);
+    return offset < 0 || checkpoint_put(to, slice_of_text(replica->name), offset);
 }
 
 /* A log that is not open, or could not be opened, is as far as the start found it: without its
@@ -573,9 +690,9 @@ static bool keep_point(const struct checkpoint *from, struct checkpoint *to, con
 static bool keep_points(const struct replica *replica, int dir_index, struct replica_points *points)
 {
     const struct log_dir *dir = &replica->set->dirs[dir_index];
-    return keep_point(&dir->recovery_points, &points->recovery_points, replica->name) &&
-           keep_point(&dir->log_starts, &points->log_starts, replica->name) &&
-           keep_point(&dir->high_watermarks, &points->high_watermarks, replica->name);
+    return keep_point(replica, &dir->recovery_points, &points->recovery_points) &&
+           keep_point(replica, &dir->log_starts, &points->log_starts) &&
+           keep_point(replica, &dir->high_watermarks, &points->high_watermarks);
 }
 
 /* The stop is then no clean one: the next start has to look at what this one could not open. */
@@ -603,6 +720,7 @@ void replica_close_if_idle(struct replica *replica)
         replica->state == REPLICA_CLOSING)
         return;
     replica->state = REPLICA_CLOSING;
+    list_remove(&replica->retention_link);
     set->closing_count++;
     shard_timer_stop(set->shard, &replica->flush_timer);
     if (replica->log == NULL) {
@@ -635,6 +753,7 @@ void replica_log_idle(void *context)
     log_detach(replica->log);
     replica->closing = replica->log; /* the worker's: who comes late finds none */
     replica->log = NULL;
+    replica->folder = replica->doomed ? replica_folder_new(replica) : NULL;
     replica->job = (struct shard_job){.run = close_run, .on_done = close_done};
     shard_submit(replica->set->shard, &replica->job);
 }
@@ -646,6 +765,8 @@ void replica_set_stop(struct replica_set *set)
     replica_room_stop(set);
     replica_moves_stop(set);
     replica_scrubber_stop(set);
+    replica_retention_stop(set);
+    replica_folders_forget(set);
     struct hash_node *node = hash_table_next(&set->table, NULL);
     while (node != NULL) {
         struct replica *replica = CONTAINER_OF(node, struct replica, node);
@@ -679,12 +800,15 @@ void replica_set_dir_failed(struct replica_set *set, int dir_index)
 
 bool replica_set_points(const struct replica_set *set, int dir_index, struct replica_points *points)
 {
-    bool fine = true;
+    /* Of those that a stop has closed, the starts count already. */
+    bool fine = set->points == NULL ||
+                checkpoint_add(&points->log_starts, &set->points[dir_index].log_starts);
     for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL && fine;
          node = hash_table_next(&set->table, node)) {
         const struct replica *replica = CONTAINER_OF(node, struct replica, node);
         bool elsewhere = replica->dir_index >= 0 && replica->dir_index != dir_index;
-        if (elsewhere || replica->state == REPLICA_CLOSING)
+        bool closed = replica->state == REPLICA_CLOSING && replica->log == NULL;
+        if (elsewhere || closed || replica->doomed)
             continue;
         struct slice name = slice_of_text(replica->name);
         if (replica->log == NULL) {

@@ -10,6 +10,7 @@
 #include "replica/opening.h"
 #include "replica/replica.h"
 #include "replica/scrubber.h"
+#include "replica/retention.h"
 #include "shard/stats.h"
 #include "sys/journal.h"
 
@@ -104,6 +105,12 @@ struct replica_set {
     struct replica_scrubber scrubber;
     uint64_t changes; /* high watermarks, recovery points: rises with each */
     void (*on_settled)(struct replica_set *); /* the last opening or closing under way has ended */
+    /* The server's, for replica_persist; NULL: nothing is stored, and said to be at once. */
+    void (*persist)(struct replica_set *, struct replica_persist *);
+    struct replica_retention retention;
+    struct list folders;         /* of deleted topics, that wait for their time: replica_folder */
+    int64_t folder_delay_ms;     /* file.delete.delay.ms of topics without one of their own */
+    struct checkpoint forgotten; /* names whose entries in the dirs' checkpoints are of the past */
 };
 
 /* Which data shard owns a partition. By name, so that a topic that is deleted and made again meets

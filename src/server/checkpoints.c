@@ -1,20 +1,25 @@
 /* The directories' checkpoint files while the node runs: now and then every shard is asked for its
  * offsets, one after the other, and a worker writes what came together. Each of the three files has
  * an interval of its own; a round writes those that are due. Nothing is written while nothing
- * changes. On shard 0, but the asking on each shard. */
+ * changes. Who wishes that something be stored at once gets a round of its own, or shares one with
+ * others: one that was under way may have asked its shard before. On shard 0, but the asking on
+ * each shard. */
 #include "server/checkpoints.h"
 
 #include "base/always.h"
 #include "log/checkpoint.h"
 #include "replica/set.h"
-#include "server/shard.h"
+#include "server/node_int.h"
 #include "sys/journal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 enum kind { RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, KIND_COUNT };
 
 #define NEVER INT64_MAX
+/* Until a shard that had no image is asked again. */
+#define AGAIN_MS 10
 
 /* One of the files. */
 struct schedule {
@@ -36,8 +41,12 @@ struct checkpoints {
     bool away;      /* a round or a job is under way */
     bool failed;    /* memory was out in this round */
     bool hurries;   /* another round is due soon after it */
+    bool early;     /* in this round, a shard did not have an image yet */
+    bool started;
     bool stopped;
-    uint64_t changes; /* of all shards */
+    struct list wishes; /* replica_persist that the next round serves */
+    struct list served; /* those that this round serves */
+    uint64_t changes;   /* of all shards */
     int error;
     const char *error_path;
     struct replica_points *points; /* one a directory */
@@ -124,11 +133,28 @@ static void set_next(struct checkpoints *c, int kind)
 static void await_next(struct checkpoints *c)
 {
     role_now_on_shard();
-    int64_t due = NEVER;
-    for (int kind = 0; kind < KIND_COUNT; kind++)
+    int64_t due = list_is_empty(&c->wishes) ? NEVER : shard_now_ms(c->home) + AGAIN_MS;
+    for (int kind = 0; kind < KIND_COUNT && !c->stopped; kind++)
         due = MIN_OF(due, c->schedules[kind].due_ms);
-    if (!c->stopped && due != NEVER)
+    if (due != NEVER)
         shard_timer_start(c->home, &c->timer, MAX_OF(due - shard_now_ms(c->home), 0));
+}
+
+static void begin_round(struct checkpoints *c) ON(on_shard);
+
+/* Each goes back to its shard; or, where a shard could not tell yet, waits for another round. */
+static void answer_wishes(struct checkpoints *c) ON(on_shard)
+{
+    struct list *link;
+    if (c->early) {
+        list_move_all(&c->served, &c->wishes);
+        return;
+    }
+    while ((link = list_take_first(&c->served)) != NULL) {
+        struct replica_persist *wish = CONTAINER_OF(link, struct replica_persist, link);
+        wish->error = c->failed ? -ENOMEM : c->error;
+        shard_forward(c->home, &wish->message);
+    }
 }
 
 static void end_round(struct checkpoints *c)
@@ -141,7 +167,11 @@ static void end_round(struct checkpoints *c)
     if (c->hurries)
         checkpoints_hurry(c);
     clear(c);
-    await_next(c);
+    answer_wishes(c);
+    if (!list_is_empty(&c->wishes) && !c->early)
+        begin_round(c);
+    else
+        await_next(c);
 }
 
 static void write_done(struct shard *shard, struct shard_job *job)
@@ -166,6 +196,7 @@ static void ask(struct shard *there, struct shard_message *message)
     struct checkpoints *c = CONTAINER_OF(message, struct checkpoints, message);
     const struct replica_set *set = server_shard_of(there)->api.replicas;
     c->changes += set->changes;
+    c->early = c->early || set->image_end < 0;
     for (int i = 0; i < c->dir_count && !c->failed; i++)
         c->failed = !replica_set_points(set, i, &c->points[i]);
     shard_forward(there, message);
@@ -191,7 +222,8 @@ static void ask_next(struct checkpoints *c)
         shard_send(c->home, shard_set_at(set, c->next_shard++), &c->message, &route_ask);
         return;
     }
-    if (c->failed || !is_news(c) || c->stopped) {
+    bool wished = !list_is_empty(&c->served);
+    if (c->failed || c->early || (!wished && (!is_news(c) || c->stopped))) {
         end_round(c);
         return;
     }
@@ -205,22 +237,69 @@ static void answered(struct shard *home, struct shard_message *message)
     ask_next(CONTAINER_OF(message, struct checkpoints, message));
 }
 
-static void on_due(struct shard *shard, struct shard_timer *timer)
+/* While logs are being closed their recovery points are in between: only the starts are whole. */
+static void begin_round(struct checkpoints *c)
 {
-    struct checkpoints *c = CONTAINER_OF(timer, struct checkpoints, timer);
+    int64_t now_ms = shard_now_ms(c->home);
+    bool everything = false;
+    list_move_all(&c->wishes, &c->served);
+    LIST_EACH (&c->served, link)
+        everything = CONTAINER_OF(link, struct replica_persist, link)->everything || everything;
     for (int kind = 0; kind < KIND_COUNT; kind++)
-        c->schedules[kind].wanted = c->schedules[kind].due_ms <= shard_now_ms(shard);
+        c->schedules[kind].wanted =
+            !c->stopped && (everything || c->schedules[kind].due_ms <= now_ms);
+    if (!list_is_empty(&c->served))
+        c->schedules[LOG_STARTS].wanted = true;
     c->away = true;
     c->failed = false;
+    c->early = false;
+    c->error = 0;
     c->changes = 0;
     c->next_shard = 0;
     ask_next(c);
 }
 
+static void on_due(struct shard *shard, struct shard_timer *timer)
+{
+    role_now_on_shard();
+    (void)shard;
+    begin_round(CONTAINER_OF(timer, struct checkpoints, timer));
+}
+
+/* ---- wishes ---- */
+
+static void on_wish(struct shard *home, struct shard_message *message)
+{
+    role_now_on_shard();
+    struct replica_persist *wish = CONTAINER_OF(message, struct replica_persist, message);
+    struct checkpoints *c = server_shard_of(home)->node->checkpoints;
+    list_add_tail(&c->wishes, &wish->link);
+    if (c->away || !c->started)
+        return;
+    shard_timer_stop(home, &c->timer);
+    begin_round(c);
+}
+
+static void on_wish_served(struct shard *there, struct shard_message *message)
+{
+    (void)there;
+    struct replica_persist *wish = CONTAINER_OF(message, struct replica_persist, message);
+    wish->on_done(wish);
+}
+
+static const struct shard_route route_wish = {.name = "checkpoint_wish",
+                                              .run = {on_wish, on_wish_served}};
+
+void checkpoints_persist(struct replica_set *set, struct replica_persist *wish)
+{
+    struct shard *home = server_shard_of(set->shard)->node->checkpoints->home;
+    shard_send(set->shard, home, &wish->message, &route_wish);
+}
+
 /* ---- life ---- */
 
 struct checkpoints *checkpoints_new(const struct node_config *config, struct log_dir *dirs,
-                                    int dir_count)
+                                    int dir_count, struct shard *home)
 {
     struct checkpoints *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -233,6 +312,9 @@ struct checkpoints *checkpoints_new(const struct node_config *config, struct log
     c->config = config;
     c->dirs = dirs;
     c->dir_count = dir_count;
+    c->home = home;
+    list_init(&c->wishes);
+    list_init(&c->served);
     for (int i = 0; i < dir_count; i++) {
         checkpoint_init(&c->points[i].recovery_points);
         checkpoint_init(&c->points[i].log_starts);
@@ -242,12 +324,12 @@ struct checkpoints *checkpoints_new(const struct node_config *config, struct log
     return c;
 }
 
-void checkpoints_start(struct checkpoints *c, struct shard *home)
+void checkpoints_start(struct checkpoints *c)
 {
-    c->home = home;
+    c->started = true;
     for (int kind = 0; kind < KIND_COUNT; kind++)
         c->schedules[kind].due_ms =
-            shard_now_ms(home) + MIN_OF(c->config->log_initial_task_delay_ms, INT32_MAX);
+            shard_now_ms(c->home) + MIN_OF(c->config->log_initial_task_delay_ms, INT32_MAX);
     await_next(c);
 }
 
@@ -271,8 +353,9 @@ void checkpoints_hurry(struct checkpoints *c)
 void checkpoints_stop(struct checkpoints *c)
 {
     c->stopped = true;
-    if (c->home != NULL)
-        shard_timer_stop(c->home, &c->timer);
+    shard_timer_stop(c->home, &c->timer);
+    if (!c->away)
+        await_next(c);
 }
 
 void checkpoints_free(struct checkpoints *c)

@@ -6,19 +6,22 @@
 
 #include "config/node.h"
 #include "log/dir.h"
+#include "replica/set.h"
 #include "shard/shard.h"
 
 struct checkpoints;
 
-/* NULL when memory is out. */
-struct checkpoints *checkpoints_new(const struct node_config *, struct log_dir *dirs,
-                                    int dir_count);
-void checkpoints_start(struct checkpoints *, struct shard *home) ON(on_shard);
-/* Recovery points have risen far, or a log was deleted, whose name another may get: recovery points
- * and log starts are written within a second. */
+/* home: shard 0, that is. NULL when memory is out. */
+struct checkpoints *checkpoints_new(const struct node_config *, struct log_dir *dirs, int dir_count,
+                                    struct shard *home);
+void checkpoints_start(struct checkpoints *) ON(on_shard);
+/* Recovery points have risen far: they and log starts are written within a second. */
 void checkpoints_hurry(struct checkpoints *) ON(on_shard);
-/* No further round begins; one under way ends by itself. */
+/* No further round begins by itself; one under way ends by itself. */
 void checkpoints_stop(struct checkpoints *) ON(on_shard);
+/* Stores the starts of all logs, or everything, as soon as it can be; also while the node stops. On
+ * the set's shard. */
+void checkpoints_persist(struct replica_set *, struct replica_persist *) ON(on_shard);
 /* After the shards ended; NULL is fine. */
 void checkpoints_free(struct checkpoints *);
 

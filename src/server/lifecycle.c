@@ -87,7 +87,7 @@ static void on_unfenced(struct shard *shard, struct peer_call *call)
     node_set_state(node, NODE_RUNNING);
     shard_timer_stop(shard, &node->timer);
     start_listeners(node);
-    checkpoints_start(node->checkpoints, shard_zero(node));
+    checkpoints_start(node->checkpoints);
     cleaners_start(node->cleaners, shard_zero(node));
     node_banner(node);
     node_tell_dirs(node);

@@ -122,6 +122,7 @@ static bool make_local(struct node *node, int index)
         .dir_count = node->dir_count,
         .stats = &local->api.stats,
         .points = &node->points[index * node->dir_count],
+        .persist = checkpoints_persist,
     };
     replica_set_init(set);
     set->flusher.on_flushed = on_flushed;
@@ -173,7 +174,9 @@ static bool make_shards(struct node *node, struct text *error) NOT_ON(on_shard)
                 node->points != NULL && shard_set_new(&options, &node->shards) == 0;
     for (int i = 0; i < node->shard_count && fine; i++)
         fine = make_local(node, i);
-    node->checkpoints = checkpoints_new(node->config, node->dirs, node->dir_count);
+    if (fine)
+        node->checkpoints = checkpoints_new(node->config, node->dirs, node->dir_count,
+                                            shard_set_at(node->shards, 0));
     fine = fine && node->checkpoints != NULL;
     if (fine)
         node->cleaners = cleaners_new(node->config, node->replicas, node->shard_count);

@@ -66,7 +66,7 @@ const struct config_row tbl_configs_log[] = {
      .doc = "Age beyond which segments are deleted."},
     {BROKER("log.retention.bytes", LONG, "-1"), CLUSTER_WIDE, HONOURED,
      .doc = "Size beyond which a partition's oldest segments are deleted; -1: no limit."},
-    {BROKER("log.retention.check.interval.ms", LONG, "300000"), AT_LEAST(1), ACCEPTED,
+    {BROKER("log.retention.check.interval.ms", LONG, "300000"), AT_LEAST(1), HONOURED,
      .doc = "Time between two looks for segments to delete."},
     {BROKER("log.cleanup.policy", LIST, "delete"), ONE_OF("compact, delete"), CLUSTER_WIDE,
      ACCEPTED, .doc = "What happens to old segments: delete, compact, or both."},

@@ -46,6 +46,9 @@
       "Bytes of record batches that compaction read.") \
     X(CLEANER_WRITTEN_BYTES, COUNTER, "ottla_log_cleaner_written_bytes_total", \
       "Bytes of record batches that compaction wrote.") \
+    X(RETENTION_SEGMENTS, COUNTER, "ottla_retention_segments_total", \
+      "Segments deleted by retention.ms, retention.bytes or below a log's start.") \
+    X(RETENTION_BYTES, COUNTER, "ottla_retention_bytes_total", "Their bytes.") \
     X(BUFFER_BYTES, GAUGE, "ottla_buffer_bytes", "Memory held for requests and answers.")
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };

@@ -231,9 +231,10 @@ void log_kit_drop(struct log_kit *kit)
 int log_kit_delete(struct log_kit *kit)
 {
     on_the_shard(kit, detach);
-    int error = log_delete(kit->log, (struct uuid){.bytes = {2}});
+    char name[LOG_FOLDER_NAME_SIZE];
+    int error = log_delete(kit->log, (struct uuid){.bytes = {2}}, name);
     kit->log = NULL;
-    return error;
+    return error < 0 ? error : log_remove_folder(kit->dir_fd, name);
 }
 
 /* ---- appending ---- */

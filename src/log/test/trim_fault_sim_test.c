@@ -9,6 +9,7 @@
 #include "sys/dir.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ static void trim(struct log *log, void *context)
 {
     (void)context;
     role_now_on_shard();
-    (void)log_trim(log);
+    (void)log_trim(log, INT_MAX);
     log_check(log);
 }
 
