@@ -17,6 +17,8 @@
 #include "wire/msg/create_partitions_response.h"
 #include "wire/msg/create_topics_request.h"
 #include "wire/msg/create_topics_response.h"
+#include "wire/msg/delete_records_request.h"
+#include "wire/msg/delete_records_response.h"
 #include "wire/msg/delete_topics_request.h"
 #include "wire/msg/delete_topics_response.h"
 #include "wire/msg/describe_cluster_request.h"

@@ -21,6 +21,7 @@
     X(18, API_VERSIONS, api_versions, 0, 5, 0, NOBODY_ASKED, ALONE) \
     X(19, CREATE_TOPICS, create_topics, 2, 7, 2, TOPIC_CREATE, ALONE) \
     X(20, DELETE_TOPICS, delete_topics, 1, 6, 1, TOPIC_DELETE, ALONE) \
+    X(21, DELETE_RECORDS, delete_records, 0, 2, 0, TOPIC_DELETE, ALONE) \
     X(22, INIT_PRODUCER_ID, init_producer_id, 0, 5, 0, CLUSTER_IDEMPOTENT_WRITE, ALONE) \
     X(23, OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, 2, 4, 2, TOPIC_DESCRIBE, ALONE) \
     X(32, DESCRIBE_CONFIGS, describe_configs, 1, 4, 1, CONFIGS_DESCRIBE, ALONE) \
