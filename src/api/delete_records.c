@@ -1,6 +1,7 @@
-/* DeleteRecords, versions 0 to 2: raises where partitions start. What is answered is stored, so that
- * no crash takes it back (Kafka stores it within a minute). With one replica the low watermark is
- * the start of the leader's log: nobody waits for followers, and the timeout is never reached. */
+/* DeleteRecords, versions 0 to 2: raises where partitions start. What is answered is stored, so
+ * that no crash takes it back (Kafka stores it within a minute). With one replica the low watermark
+ * is the start of the leader's log: nobody waits for followers, and the timeout is never
+ * reached. */
 #include "api/cluster.h"
 #include "api/gather.h"
 #include "api/handlers.h"

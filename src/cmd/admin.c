@@ -1,10 +1,12 @@
 /* Shared by the admin commands. One thread. */
 #include "cmd/admin.h"
 
+#include "sys/process.h"
 #include "tbl/apis.h"
 #include "tbl/errors.h"
 #include "wire/msg/metadata_request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ARENA_LIMIT ((size_t)1 << 30)
@@ -24,6 +26,7 @@ static const struct {
     const char *hint;
 } hints[] = {
     {ERR_UNKNOWN_TOPIC_OR_PARTITION, "See ottla topic list."},
+    {ERR_OFFSET_OUT_OF_RANGE, "ottla topic describe shows the first and last offsets."},
     {ERR_INVALID_TOPIC_EXCEPTION,
      "Names have 1 to 249 letters, digits, '.', '_' and '-', and are not '.' or '..'."},
     {ERR_MESSAGE_TOO_LARGE,
@@ -132,6 +135,15 @@ enum exit_code admin_exchange(struct admin *admin, int16_t api_key, const void *
     return EXIT_CODE_FAILED;
 }
 
+/* Answers point into the client's frame, which further calls overwrite. */
+static void keep_names(struct admin *admin, struct metadata_response *answer)
+{
+    for (int32_t i = 0; i < answer->brokers_count; i++)
+        answer->brokers[i].host = arena_copy(&admin->arena, answer->brokers[i].host);
+    for (int32_t i = 0; i < answer->topics_count; i++)
+        answer->topics[i].name = arena_copy(&admin->arena, answer->topics[i].name);
+}
+
 const struct metadata_response *admin_metadata(struct admin *admin, const char *const *names,
                                                int count)
 {
@@ -158,7 +170,39 @@ const struct metadata_response *admin_metadata(struct admin *admin, const char *
         admin_report_client(admin);
         return NULL;
     }
+    keep_names(admin, answer);
     return answer;
+}
+
+const char *admin_node_address(struct admin *admin, const struct metadata_response *metadata,
+                               int32_t node_id)
+{
+    for (int32_t i = 0; i < metadata->brokers_count; i++) {
+        const struct metadata_response_brokers *broker = &metadata->brokers[i];
+        if (broker->node_id != node_id)
+            continue;
+        bool v6 = memchr(broker->host.data, ':', broker->host.size) != NULL;
+        return arena_printf(&admin->arena, v6 ? "[%.*s]:%d" : "%.*s:%d", SLICE_ARG(broker->host),
+                            broker->port);
+    }
+    return NULL;
+}
+
+enum exit_code admin_confirm(const struct command_call *call, const char *doing,
+                             const char *question)
+{
+    char answer[16] = "";
+    if (call_has(call, &flag_yes))
+        return EXIT_CODE_OK;
+    if (!sys_process_is_terminal(0) || !call->console->err_is_terminal) {
+        console_error(call->console, "nobody can be asked here; --yes %s without asking", doing);
+        return EXIT_CODE_USAGE;
+    }
+    console_note(call->console, "%s Type yes to go on:", question);
+    if (fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0)
+        return EXIT_CODE_OK;
+    console_note(call->console, "Nothing was deleted.");
+    return EXIT_CODE_FAILED;
 }
 
 const char *admin_ids(struct admin *admin, const int32_t *ids, int32_t count)

@@ -51,8 +51,14 @@ void admin_report_client(struct admin *);
  * error line. */
 enum exit_code admin_exchange(struct admin *, int16_t api_key, const void *ask, void *ret_answer);
 
-/* Metadata of the named topics, or of all with count 0. NULL: reported. Never creates a topic. */
+/* Metadata of the named topics, or of all with count 0; in the arena, also what it points to that
+ * names hosts and topics. NULL: reported. Never creates a topic. */
 const struct metadata_response *admin_metadata(struct admin *, const char *const *names, int count);
+/* "host:port" of a broker in it; NULL: there is none of that number. */
+const char *admin_node_address(struct admin *, const struct metadata_response *, int32_t node_id);
+/* Asks whoever sits at the terminal, unless --yes is given. EXIT_CODE_OK, or the code to end with
+ * after a line that says why. doing: what --yes does without asking. */
+enum exit_code admin_confirm(const struct command_call *, const char *doing, const char *question);
 
 /* "1,2,3" in the arena. */
 const char *admin_ids(struct admin *, const int32_t *ids, int32_t count);

@@ -2,7 +2,6 @@
  * from being made or deleted, but the exit code says so. One thread. */
 #include "cmd/admin.h"
 #include "cmd/topic.h"
-#include "sys/process.h"
 #include "tbl/apis.h"
 #include "tbl/errors.h"
 #include "wire/msg/create_topics_request.h"
@@ -146,20 +145,11 @@ enum exit_code topic_create(const struct command_call *call)
 
 static enum exit_code ask_first(const struct command_call *call)
 {
-    char answer[16] = "";
-    if (call_has(call, &flag_yes))
-        return EXIT_CODE_OK;
-    if (!sys_process_is_terminal(0) || !call->console->err_is_terminal) {
-        console_error(call->console, "nobody can be asked here; --yes deletes without asking");
-        return EXIT_CODE_USAGE;
-    }
-    console_note(call->console,
-                 "%s%s and all records in %s will be gone. Type yes to go on:", call->arguments[0],
-                 call->argument_count > 1 ? ", ..." : "", call->argument_count > 1 ? "them" : "it");
-    if (fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0)
-        return EXIT_CODE_OK;
-    console_note(call->console, "Nothing was deleted.");
-    return EXIT_CODE_FAILED;
+    char question[512];
+    bool many = call->argument_count > 1;
+    (void)snprintf(question, sizeof question, "%s%s and all records in %s will be gone.",
+                   call->arguments[0], many ? ", ..." : "", many ? "them" : "it");
+    return admin_confirm(call, "deletes", question);
 }
 
 static void build_delete(struct admin *admin, struct delete_topics_request *ret_ask)

@@ -78,15 +78,6 @@ static bool read_sections(const struct command_call *call, unsigned *ret_section
 
 /* ---- offsets ---- */
 
-static const struct metadata_response_brokers *broker_of(const struct metadata_response *metadata,
-                                                         int32_t node_id)
-{
-    for (int32_t i = 0; i < metadata->brokers_count; i++)
-        if (metadata->brokers[i].node_id == node_id)
-            return &metadata->brokers[i];
-    return NULL;
-}
-
 static void keep_offset(struct describe *d, const struct list_offsets_response_topics_partitions *p,
                         int64_t *offsets)
 {
@@ -167,13 +158,10 @@ static bool ask_until_known(struct describe *d, struct client *leader, int32_t n
 static void ask_leader(struct describe *d, int32_t node_id)
 {
     struct admin *admin = d->admin;
-    const struct metadata_response_brokers *broker = broker_of(d->metadata, node_id);
+    const char *address = admin_node_address(admin, d->metadata, node_id);
     struct client leader;
-    if (broker == NULL)
+    if (address == NULL)
         return;
-    bool v6 = memchr(broker->host.data, ':', broker->host.size) != NULL;
-    const char *address = arena_printf(&admin->arena, v6 ? "[%.*s]:%d" : "%.*s:%d",
-                                       SLICE_ARG(broker->host), broker->port);
     bool ok =
         client_open(&leader, address, admin->timeout_ms) && ask_until_known(d, &leader, node_id);
     if (!ok) {
@@ -364,19 +352,6 @@ static void describe_topic(struct describe *d)
     text_printf(&d->json, "}");
 }
 
-/* Answers point into the client's frame, which further calls overwrite. */
-static const struct metadata_response *keep_metadata(struct admin *admin,
-                                                     const struct metadata_response *answer)
-{
-    if (answer == NULL)
-        return NULL;
-    for (int32_t i = 0; i < answer->brokers_count; i++)
-        answer->brokers[i].host = arena_copy(&admin->arena, answer->brokers[i].host);
-    for (int32_t i = 0; i < answer->topics_count; i++)
-        answer->topics[i].name = arena_copy(&admin->arena, answer->topics[i].name);
-    return answer;
-}
-
 enum exit_code topic_describe(const struct command_call *call)
 {
     struct admin admin;
@@ -385,8 +360,7 @@ enum exit_code topic_describe(const struct command_call *call)
         return EXIT_CODE_USAGE;
     enum exit_code code = admin_open(&admin, call);
     if (code == EXIT_CODE_OK)
-        d.metadata =
-            keep_metadata(&admin, admin_metadata(&admin, call->arguments, call->argument_count));
+        d.metadata = admin_metadata(&admin, call->arguments, call->argument_count);
     if (d.metadata != NULL) {
         text_init(&d.json, (size_t)1 << 30);
         for (int32_t i = 0; i < d.metadata->topics_count; i++) {

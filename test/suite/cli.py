@@ -56,7 +56,7 @@ class Case(unittest.TestCase):
 
 class Help(Case):
     COMMANDS = ["start", "topic create", "topic list", "topic describe", "topic alter",
-                "topic add-partitions", "topic delete", "produce", "consume",
+                "topic add-partitions", "topic trim", "topic delete", "produce", "consume",
                 "config explain", "log dump", "log verify", "log index", "raw", "version"]
 
     def test_every_command_has_help_with_examples(self):
@@ -212,6 +212,33 @@ class Topics(Case):
         self.fails(run("topic", "delete", "cli-a", "--yes"), 1,
                    f"topic delete: cli-a on {BROKER}: UNKNOWN_TOPIC_OR_PARTITION (3): ")
         self.ok(run("topic", "delete", "cli-a", "--yes", "--if-exists"))
+
+    def test_trim(self):
+        self.ok(run("topic", "create", "cli-t", "-p", "2"))
+        self.ok(run("topic", "create", "cli-t-keys", "-c", "cleanup.policy=compact"))
+        self.ok(run("produce", "cli-t", "-p", "0", stdin=b"a\nb\nc\nd\n"))
+
+        def trim(*words):
+            return self.ok(run("topic", "trim", *words, "--yes", "--format", "json")).json()
+        self.fails(run("topic", "trim", "cli-t", "--all"), 2,
+                   "topic trim: nobody can be asked here; --yes deletes")
+        self.fails(run("topic", "trim", "cli-t", "--yes"), 2, "topic trim: one of --to OFFSET")
+        self.fails(run("topic", "trim", "cli-t:x", "--all", "--yes"), 2, "topic trim: cli-t:x: must")
+        self.assertEqual(trim("cli-t:0", "--to", "1"), {
+            "_command": "topic trim", "_version": 1,
+            "partitions": [{"name": "cli-t", "partition": 0, "start_offset": 1}]})
+        self.assertEqual(self.ok(run("consume", "cli-t", "-p", "0", "-e")).out, b"b\nc\nd\n")
+        self.assertEqual(trim("cli-t:0", "--before", "-1h")["partitions"][0]["start_offset"], 1)
+        self.fails(run("topic", "trim", "cli-t:0", "--to", "9", "--yes"), 1,
+                   f"topic trim: cli-t:0 on {BROKER}: OFFSET_OUT_OF_RANGE (1): ")
+        self.fails(run("topic", "trim", "cli-t:7", "--all", "--yes"), 1,
+                   f"topic trim: cli-t:7 on {BROKER}: UNKNOWN_TOPIC_OR_PARTITION (3): ")
+        self.fails(run("topic", "trim", "cli-t-keys", "--all", "--yes"), 1,
+                   f"topic trim: cli-t-keys:0 on {BROKER}: POLICY_VIOLATION (44): ")
+        self.assertEqual(
+            self.ok(run("topic", "trim", "cli-t", "--all", "--yes", "--format", "awk")).out,
+            b"cli-t\t0\t4\ncli-t\t1\t0\n")
+        self.ok(run("topic", "delete", "cli-t", "cli-t-keys", "--yes"))
 
     def test_refusals_name_the_error_and_a_hint(self):
         self.fails(run("topic", "create", "cli-r", "-r", "3"), 1,
