@@ -63,6 +63,7 @@ struct replica {
 
     struct list retention_link; /* replica/retention.c; itself when it is in no list */
     int64_t retained_from;      /* while in its list of raised ones: the start that is stored */
+    bool retained_again;        /* then: its active segment is due too */
 
     struct replica_move *move; /* to another directory; or NULL */
     int next_dir;              /* where to when that one has ended; -1 */

@@ -56,22 +56,30 @@ static void let_go(struct replica *replica, int error)
         continue;
 }
 
+/* The start of each was stored, or could not be. */
+static void settle(struct replica_retention *retention, struct replica *replica, int error)
+{
+    if (error == 0)
+        replica->lasting_start = MAX_OF(replica->lasting_start, replica->retained_from);
+    if (error == 0 || error == -ENOSPC || error == -EDQUOT)
+        let_go(replica, error);
+    if (error == 0 && replica->retained_again)
+        list_add_tail(&retention->left, &replica->retention_link);
+}
+
 static void on_persisted(struct replica_persist *persist)
 {
     role_now_on_shard();
     struct replica_retention *retention = CONTAINER_OF(persist, struct replica_retention, persist);
-    int error = persist->error;
-    bool goes = error == 0 || error == -ENOSPC || error == -EDQUOT;
     struct list *link;
     retention->busy = false;
-    while ((link = list_take_first(&retention->raised)) != NULL) {
-        struct replica *replica = replica_of(link);
-        if (error == 0)
-            replica->lasting_start = MAX_OF(replica->lasting_start, replica->retained_from);
-        if (goes)
-            let_go(replica, error);
-    }
+    while ((link = list_take_first(&retention->raised)) != NULL)
+        settle(retention, replica_of(link), persist->error);
     retention->raised_count = 0;
+    retention->may_roll = persist->error == 0;
+    while ((link = list_take_first(&retention->postponed)) != NULL)
+        if (retention->may_roll)
+            list_add_tail(&retention->left, link);
     shard_run_later(set_of(retention)->shard, &retention->chore);
 }
 
@@ -107,13 +115,19 @@ static bool look_at(struct replica_retention *retention, struct replica *replica
     struct log_retention_limits limits = {.high_watermark = replica->high_watermark,
                                           .wall_ms = retention->wall_ms};
     struct log_retention found = log_retention_of(replica->log, &limits);
-    /* While it is written to, the active segment is left for another time. */
-    if (found.rolls && !log_retention_roll(replica->log)) {
+    /* The active segment goes last: to begin another takes room, and a log that could not have it
+     * would be offline. While it is written to it is left for another time. */
+    bool again = found.rolls && !retention->may_roll;
+    if (found.rolls && (again || !log_retention_roll(replica->log))) {
         limits.high_watermark = log_end_offset(replica->log) - 1;
         found = log_retention_of(replica->log, &limits);
     }
-    if (found.count == 0)
+    if (found.count == 0) {
+        if (again)
+            list_add_tail(&retention->postponed, &replica->retention_link);
         return false;
+    }
+    replica->retained_again = again;
     struct stats *stats = replica->set->stats;
     stats_add(stats, METRIC_RETENTION_SEGMENTS, found.count);
     stats_add(stats, METRIC_RETENTION_BYTES, found.bytes);
@@ -143,7 +157,7 @@ static void on_chore(struct shard *shard, struct shard_chore *chore)
             return;
         }
     }
-    if (retention->raised_count == 0) {
+    if (retention->raised_count == 0 && list_is_empty(&retention->postponed)) {
         await_next(retention);
         return;
     }
@@ -178,6 +192,7 @@ static void on_due(struct shard *shard, struct shard_timer *timer)
     if (shard_index(shard) == 0) /* each shard sees it */
         tell_of_clock(&look);
     retention->wall_ms = look.wall_ms;
+    retention->may_roll = false;
     for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL;
          node = hash_table_next(&set->table, node)) {
         struct replica *replica = CONTAINER_OF(node, struct replica, node);
@@ -196,6 +211,7 @@ void replica_retention_init(struct replica_set *set)
     shard_chore_init(&retention->chore, on_chore);
     list_init(&retention->left);
     list_init(&retention->raised);
+    list_init(&retention->postponed);
 }
 
 void replica_retention_begin(struct replica_set *set)

@@ -12,10 +12,12 @@ struct replica_retention {
     struct shard_timer timer;
     struct shard_chore chore; /* goes on with the look */
     struct clock_guard guard;
-    int64_t wall_ms;    /* of this look */
-    struct list left;   /* replicas that it has not come to */
-    struct list raised; /* those whose segments go once their starts are stored */
+    int64_t wall_ms;       /* of this look */
+    struct list left;      /* replicas that it has not come to */
+    struct list raised;    /* those whose segments go once their starts are stored */
+    struct list postponed; /* those whose active segment alone is due */
     int raised_count;
+    bool may_roll;              /* in this look something could be stored: the disk is not full */
     struct replica_raise raise; /* the one under way */
     struct replica_persist persist;
     bool began;
