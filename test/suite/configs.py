@@ -214,6 +214,40 @@ def segments():
         place.player = Player(place.node.address)
 
 
+def retention():
+    """Segments of one batch each, 2 s apart, the last of now; those that go do so at the next look."""
+    with Place("log.roll.ms=1000", "log.retention.hours=1", "log.retention.bytes=150",
+               "log.retention.check.interval.ms=50", "log.initial.task.delay.ms=0",
+               "log.segment.delete.delay.ms=0") as place:
+        hour_ms = 3_600_000
+        topics = {  # -> configuration, age of the first batch, segments that stay
+            "hours": ([("retention.bytes", "-1")], 2 * hour_ms, 1),
+            "bytes": ([("retention.ms", "-1")], 2 * hour_ms, 3),
+            "kept": ([("retention.ms", "-1"), ("retention.bytes", "-1")], 2 * hour_ms, 4),
+            "young": ([("retention.bytes", "-1")], hour_ms // 2, 4),
+            "compact": ([("cleanup.policy", "compact")], 2 * hour_ms, 4),
+            "neither": ([("cleanup.policy", "")], 2 * hour_ms, 4),
+            "all": ([("retention.ms", "1")], 2 * hour_ms, 1),
+            "delayed": ([("retention.ms", "1"), ("file.delete.delay.ms", "3600000")], 2 * hour_ms, 1),
+        }
+        now = int(time.time() * 1000)
+        for name, (config, age_ms, _) in topics.items():
+            place.create(name, config)
+            for number in range(3):
+                place.produce(name, baseTimestamp=now - age_ms + number * 2000,
+                              records=[{"key": "k", "value": "v"}])
+            place.produce(name, baseTimestamp=now, records=[{"key": "k", "value": "v"}])
+
+        def count(name):
+            return len(place.files(name, ".log"))
+        for name, (_, _, left) in topics.items():
+            check(f"log.retention.bytes, log.retention.check.interval.ms and the like: {name}",
+                  wait_until(lambda: count(name) == left))  # pylint: disable=cell-var-from-loop
+        check("file.delete.delay.ms", place.files("delayed", ".log.deleted") != [])
+        check("log.segment.delete.delay.ms", wait_until(
+            lambda: place.files("all", ".log.deleted") == []))
+
+
 def codecs():
     with Place("compression.type=zstd", "compression.zstd.level=1") as place:
         text = (TOP / "LICENSE").read_text()
@@ -294,8 +328,8 @@ def named():
 
 
 def main():
-    for part in (topics, changes, internal_topics, segments, codecs, checkpoints, producers, starts,
-                 named):
+    for part in (topics, changes, internal_topics, segments, retention, codecs, checkpoints, producers,
+                 starts, named):
         part()
     print(f"{len(passed)} passed, {len(failed)} failed")
     return 1 if failed else 0

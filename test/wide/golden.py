@@ -15,9 +15,11 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "test/lib"))
 from kafka_broker import Kafka  # noqa: E402
-from node import Node, run  # noqa: E402
+from node import OTTLA, Node, run  # noqa: E402
 
 COUNT = 5000
+TRIMMED = "golden-none-trimmed"
+TRIM_LINES = 40_000
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 passed = []
 failed = []
@@ -30,6 +32,28 @@ def check(what, fine, told=""):
 
 def lines_of(codec):
     return b"".join(b"%s %d\n" % (codec.encode(), number) for number in range(COUNT))
+
+
+def trim(address, offset):
+    """Ours and Apache Kafka's alike; what is left begins with the line of that number."""
+    done = subprocess.run([OTTLA, "topic", "trim", "-b", address, TRIMMED, "--to", str(offset), "--yes",
+                           "--format", "awk"], capture_output=True, timeout=60, check=False)
+    check(f"trimmed to {offset}", done.stdout == b"%s\t0\t%d\n" % (TRIMMED.encode(), offset),
+          done.stderr.decode())
+
+
+def bases(data):
+    return sorted(int(path.stem) for path in (data / f"{TRIMMED}-0").glob("*.log"))
+
+
+def wait_for_trimmed(data, offset):
+    """Until no segment is wholly below the offset."""
+    deadline = time.monotonic() + 30
+    while len([base for base in bases(data) if base <= offset]) > 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = bases(data)
+    check(f"segments below {offset} are gone, others are there", len(found) > 1 and
+          found[0] > 0 and len([base for base in found if base <= offset]) == 1, str(found))
 
 
 def produce(address, topic, codec, lines):
@@ -65,7 +89,8 @@ def verify_files(data, broker_jars, tools_jars):
 
 def main():
     broker_jars, tools_jars = sys.argv[1:3]
-    node = Node("log.segment.bytes=1048576", "log.index.interval.bytes=512")
+    node = Node("log.segment.bytes=1048576", "log.index.interval.bytes=512",
+                "log.retention.check.interval.ms=200", "log.initial.task.delay.ms=0")
     try:
         wanted = {}
         for codec in CODECS:
@@ -73,6 +98,12 @@ def main():
             wanted[topic] = lines_of(codec)
             run("topic", "create", "-b", node.address, topic)
             produce(node.address, topic, codec, wanted[topic])
+        run("topic", "create", "-b", node.address, TRIMMED)
+        long_lines = [b"%099d\n" % number for number in range(TRIM_LINES)]
+        produce(node.address, TRIMMED, "none", b"".join(long_lines))
+        trim(node.address, 15_000)
+        wait_for_trimmed(node.data, 15_000)
+        wanted[TRIMMED] = b"".join(long_lines[15_000:])
         check("Ottla stops cleanly", node.stop() == 0)
         verify_files(node.data, broker_jars, tools_jars)
         for how, name in ((signal.SIGTERM, "a clean stop"), (signal.SIGKILL, "kill -9")):
@@ -84,6 +115,9 @@ def main():
                 more = b"of Kafka, before %s\n" % name.encode()
                 produce(kafka.address, topic, topic.split("-")[1], more)
                 wanted[topic] = lines + more
+            if how == signal.SIGTERM:  # after kill -9 Kafka would not know of it
+                trim(kafka.address, 25_001)
+                wanted[TRIMMED] = wanted[TRIMMED][100 * 10_001:]
             kafka.end(how)
             shutil.rmtree(node.data)
             copy.rename(node.data)
@@ -92,6 +126,9 @@ def main():
                 check(f"Ottla serves {topic} after Kafka's {name}",
                       consume(node.address, topic) == lines)
             if how == signal.SIGTERM:  # the next Kafka starts on what our own kill -9 leaves
+                wait_for_trimmed(node.data, 25_001)
+                trim(node.address, 30_000)
+                wanted[TRIMMED] = wanted[TRIMMED][100 * 4_999:]
                 for topic in wanted:
                     more = b"of Ottla, before its kill -9\n"
                     produce(node.address, topic, topic.split("-")[1], more)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The console tools of Apache Kafka against a node. usage: java.py TOOLS_JARS"""
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -68,6 +69,21 @@ def changes(node, jars):
          "TopicCommand", "--alter", "--topic", "made", "--partitions", "4")
 
 
+def delete_records(node, jars):
+    rows = [{"topic": f"java-{codec}", "partition": 0, "offset": offset}
+            for codec, offset in (("gzip", 1000), ("lz4", -1), ("zstd", COUNT + 1))]
+    asked = node.folder / "offsets.json"
+    asked.write_text(json.dumps({"partitions": rows, "version": 1}))
+    done = tool(jars, "DeleteRecordsCommand", node.address, "--offset-json-file", str(asked))
+    told = done.stdout.decode()
+    check("DeleteRecordsCommand", "java-gzip-0\tlow_watermark: 1000" in told and
+          f"java-lz4-0\tlow_watermark: {COUNT}" in told and "OffsetOutOfRange" in told,
+          told + done.stderr.decode()[-2000:])
+    done = tool(jars, "GetOffsetShell", node.address, "--topic", "java-gzip", "--time", "earliest")
+    check("GetOffsetShell after it", done.stdout.split() == [b"java-gzip:0:1000"],
+          (done.stdout + done.stderr)[-2000:].decode())
+
+
 def main():
     jars = sys.argv[1]
     node = Node()
@@ -86,6 +102,7 @@ def main():
         check("TopicCommand creates", b"Created topic made." in done.stdout,
               (done.stdout + done.stderr)[-2000:].decode())
         changes(node, jars)
+        delete_records(node, jars)
         check("the node stops cleanly", node.stop() == 0)
         if failed:
             print(node.log()[-3000:])
