@@ -44,6 +44,7 @@ static void remove_run(struct shard_job *job)
 
 static void remove_done(struct shard *shard, struct shard_job *job)
 {
+    role_now_on_shard();
     (void)shard;
     struct replica_folder *folder = CONTAINER_OF(job, struct replica_folder, job);
     struct replica_set *set = folder->set;
