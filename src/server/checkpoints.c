@@ -133,14 +133,13 @@ static void set_next(struct checkpoints *c, int kind)
 static void await_next(struct checkpoints *c)
 {
     role_now_on_shard();
-    int64_t due = list_is_empty(&c->wishes) ? NEVER : shard_now_ms(c->home) + AGAIN_MS;
+    int64_t now_ms = shard_now_ms(c->home);
+    int64_t due = list_is_empty(&c->wishes) ? NEVER : now_ms + (c->early ? AGAIN_MS : 0);
     for (int kind = 0; kind < KIND_COUNT && !c->stopped; kind++)
         due = MIN_OF(due, c->schedules[kind].due_ms);
     if (due != NEVER)
-        shard_timer_start(c->home, &c->timer, MAX_OF(due - shard_now_ms(c->home), 0));
+        shard_timer_start(c->home, &c->timer, MAX_OF(due - now_ms, 0));
 }
-
-static void begin_round(struct checkpoints *c) ON(on_shard);
 
 /* Each goes back to its shard; or, where a shard could not tell yet, waits for another round. */
 static void answer_wishes(struct checkpoints *c) ON(on_shard)
@@ -168,10 +167,7 @@ static void end_round(struct checkpoints *c)
         checkpoints_hurry(c);
     clear(c);
     answer_wishes(c);
-    if (!list_is_empty(&c->wishes) && !c->early)
-        begin_round(c);
-    else
-        await_next(c);
+    await_next(c);
 }
 
 static void write_done(struct shard *shard, struct shard_job *job)
