@@ -458,6 +458,7 @@ static bool come_again(uint64_t k)
 static void a_name_may_come_again(void **state)
 {
     (void)state;
+    sim_broker_expect_deaths();
     uint64_t k = 0;
     while (come_again(k))
         k += stride();
@@ -619,6 +620,7 @@ static void a_deleted_topics_folder_stays_for_a_while(void **state)
 static void a_full_disk_is_made_room_on(void **state)
 {
     (void)state;
+    sim_broker_expect_deaths();
     struct life life = {0};
     begin(4, hourly);
     start_node();
