@@ -1,6 +1,7 @@
 /* Offsets by timestamp: which record is the first at or after a moment, and which has the largest
- * timestamp. Records are read, and decompressed where need be, on a worker; what it looks at is
- * fixed when the search is submitted, so the log goes on meanwhile. */
+ * timestamp. As in Kafka the first segment that may have the answer decides, and transaction
+ * markers are records too. Records are read, and decompressed where need be, on a worker; what it
+ * looks at is fixed when the search is submitted, so the log goes on meanwhile. */
 #include "log/log_int.h"
 
 #include "base/always.h"
@@ -12,14 +13,16 @@
 #include <stdlib.h>
 
 #define FIND_OUTPUT_SIZE_MAX (1LL << 31)
-/* Segments of one search: the first that fits has the answer but for offsets that are gone. */
-#define FIND_FILES_MAX 4
 
+/* The segment to be looked through. */
 struct log_find_file {
     struct log_handle *handle; /* referenced */
-    int64_t from;              /* position at which the walk begins */
+    int dir_fd;
+    int64_t base_offset;
+    int64_t from; /* position at which the walk begins */
     int64_t size;
-    int64_t max_timestamp;
+    bool sealed; /* its index files tell where to begin */
+    char stem[LOG_STEM_SIZE];
 };
 
 /* ---- on a worker ---- */
@@ -64,12 +67,37 @@ static int search_batch(struct search *search, int fd, const struct batch_header
     uint8_t *bytes = malloc((size_t)header->size);
     if (bytes == NULL)
         return -ENOMEM;
-    int64_t got = sys_file_read_at(fd, bytes, (size_t)header->size, position);
-    int found = got == header->size
-                    ? search_records(search, header, slice_of(bytes, (size_t)header->size))
-                    : -EIO;
+    struct slice batch = slice_of(bytes, (size_t)header->size);
+    int64_t got = sys_file_read_at(fd, bytes, batch.size, position);
+    int found = got == header->size ? 0 : got < 0 ? (int)got : -EIO;
+    if (found == 0 && !batch_crc_ok(batch))
+        found = -EBADMSG;
+    if (found == 0)
+        found = search_records(search, header, batch);
     free(bytes);
     return found;
+}
+
+/* The batch that the hint is about must say the same; otherwise the walk begins at the start. */
+static int64_t position_by_index(const struct search *search, const struct log_find_file *file,
+                                 struct log_scan *scan) NOT_ON(on_shard)
+{
+    struct log_time_hint hint;
+    struct batch_header header;
+    int64_t position;
+    if (!log_index_time_hint(file->dir_fd, file->stem, search->target, &hint) ||
+        hint.position >= file->size)
+        return 0;
+    int64_t offset = file->base_offset + hint.entry.relative_offset;
+    log_scan_start(scan, file->handle->fd, hint.position, file->size);
+    scan->may_wait = true;
+    while (log_scan_next(scan, &header, &position)) {
+        if (batch_last_offset(&header) < offset)
+            continue;
+        bool same = header.base_offset <= offset && header.max_timestamp == hint.entry.timestamp;
+        return same ? position : 0;
+    }
+    return 0;
 }
 
 static int search_file(struct search *search, const struct log_find_file *file) NOT_ON(on_shard)
@@ -77,7 +105,8 @@ static int search_file(struct search *search, const struct log_find_file *file) 
     struct log_scan *scan = malloc(sizeof *scan);
     if (scan == NULL)
         return -ENOMEM;
-    log_scan_start(scan, file->handle->fd, file->from, file->size);
+    int64_t from = file->sealed ? position_by_index(search, file, scan) : file->from;
+    log_scan_start(scan, file->handle->fd, from, file->size);
     scan->may_wait = true;
     struct batch_header header;
     int64_t position;
@@ -104,12 +133,11 @@ static void find_run(struct shard_job *job)
         .target = find->timestamp,
         .pool = codec_pool_new(),
     };
-    int found = search.pool != NULL ? 0 : -ENOMEM;
-    for (int i = 0; i < find->file_count && found == 0; i++)
-        if (find->files[i].max_timestamp >= search.target)
-            found = search_file(&search, &find->files[i]);
+    int found = search.pool != NULL ? search_file(&search, find->file) : -ENOMEM;
     codec_pool_free(search.pool);
-    find->err = found < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
+    find->err = found >= 0          ? ERR_NONE
+                : found == -EBADMSG ? ERR_CORRUPT_MESSAGE
+                                    : ERR_KAFKA_STORAGE_ERROR;
 }
 
 /* ---- on the shard ---- */
@@ -119,10 +147,10 @@ static void find_done(struct shard *shard, struct shard_job *job)
     role_now_on_shard();
     (void)shard;
     struct log_find *find = CONTAINER_OF(job, struct log_find, job);
-    for (int i = 0; i < find->file_count; i++)
-        log_handle_unref(find->files[i].handle);
-    free(find->files);
-    find->files = NULL;
+    if (find->file != NULL)
+        log_handle_unref(find->file->handle);
+    free(find->file);
+    find->file = NULL;
     find->on_done(find);
 }
 
@@ -136,38 +164,46 @@ static int64_t active_from(const struct log *log, int64_t timestamp)
     return 0;
 }
 
-/* References the segments the search may need, from the first that can hold it. 0 or -errno. */
-static int take_files(struct log *log, struct log_find *find)
+/* References the segment. 0 or -errno. */
+static int take_file(struct log *log, struct log_find *find, int at)
 {
-    find->files = calloc((size_t)log->segment_count, sizeof *find->files);
-    if (find->files == NULL)
-        return -ENOMEM;
-    for (int i = log_segment_at(log, log->start_offset); i < log->segment_count; i++) {
-        struct log_segment *segment = log->segments[i];
-        if (segment->max_timestamp < find->timestamp || segment->size == 0)
-            continue;
-        int error = log_handle_ref(segment->handle);
-        if (error < 0)
-            return error;
-        bool active = i == log->segment_count - 1;
-        find->files[find->file_count++] = (struct log_find_file){
-            .handle = segment->handle,
-            .from = active ? active_from(log, find->timestamp) : 0,
-            .size = segment->size,
-            .max_timestamp = segment->max_timestamp,
-        };
-        if (find->file_count == FIND_FILES_MAX)
-            break;
+    struct log_segment *segment = log->segments[at];
+    struct log_find_file *file = malloc(sizeof *file);
+    int error = file == NULL ? -ENOMEM : log_handle_ref(segment->handle);
+    if (error < 0) {
+        free(file);
+        return error;
     }
+    *file = (struct log_find_file){
+        .handle = segment->handle,
+        .dir_fd = log->dir_fd,
+        .base_offset = segment->base_offset,
+        .size = segment->size,
+        .sealed = at + 1 < log->segment_count,
+    };
+    log_stem(log, segment->base_offset, file->stem);
+    if (!file->sealed)
+        file->from = active_from(log, find->timestamp);
+    find->file = file;
     return 0;
 }
 
-static int64_t largest_timestamp(const struct log *log)
+/* The first with the largest timestamp; -1: nothing was written. */
+static int largest(const struct log *log)
 {
-    int64_t largest = BATCH_NO_TIMESTAMP;
+    int best = 0;
+    for (int i = 1; i < log->segment_count; i++)
+        if (log->segments[i]->max_timestamp > log->segments[best]->max_timestamp)
+            best = i;
+    return log->segments[best]->size > 0 ? best : -1;
+}
+
+static int first_not_below(const struct log *log, int64_t timestamp)
+{
     for (int i = 0; i < log->segment_count; i++)
-        largest = MAX_OF(largest, log->segments[i]->max_timestamp);
-    return largest;
+        if (log->segments[i]->max_timestamp >= timestamp && log->segments[i]->size > 0)
+            return i;
+    return -1;
 }
 
 void log_find_submit(struct log *log, struct log_find *find)
@@ -176,15 +212,20 @@ void log_find_submit(struct log *log, struct log_find *find)
     find->found_offset = -1;
     find->found_timestamp = -1;
     find->found_epoch = -1;
-    find->files = NULL;
-    find->file_count = 0;
+    find->file = NULL;
     find->start_offset = log->start_offset;
-    if (find->kind == LOG_FIND_MAX_TIMESTAMP)
-        find->timestamp = largest_timestamp(log);
+    int at;
+    if (find->kind == LOG_FIND_MAX_TIMESTAMP) {
+        at = largest(log);
+        find->timestamp = at >= 0 ? log->segments[at]->max_timestamp : -1;
+        find->start_offset = 0; /* as in Kafka it may be a record that is gone */
+    } else {
+        at = first_not_below(log, find->timestamp);
+    }
     find->job = (struct shard_job){.run = find_run, .on_done = find_done, .lane = SHARD_LANE_DATA};
-    int error = log_is_offline(log) ? -EIO : take_files(log, find);
+    int error = log_is_offline(log) ? -EIO : at >= 0 ? take_file(log, find, at) : 0;
     find->err = error < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE;
-    if (find->file_count == 0 || error < 0)
+    if (find->file == NULL)
         find_done(log->shard, &find->job);
     else
         shard_submit(log->shard, &find->job);

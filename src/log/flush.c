@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Flush jobs of one shard: each keeps files open, and more than workers can carry out at a time gain
- * nothing. */
+/* Flush jobs of one shard: each keeps files open, and more than workers can carry out at a time
+ * gain nothing. */
 #define FLUSH_JOBS_MAX 32
 #define EPOCHS_TEXT_MAX (64U * 1024 * 1024)
 

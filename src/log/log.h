@@ -219,9 +219,7 @@ struct log_find {
     int64_t found_offset; /* -1: there is none */
     int64_t found_timestamp;
     int32_t found_epoch;
-    /* the worker's share: files in order of offset, and how to read them */
-    struct log_find_file *files;
-    int file_count;
+    struct log_find_file *file; /* the worker's share */
 };
 
 /* Runs on a worker, since records are decompressed on the way. */

@@ -53,7 +53,7 @@ bool log_scan_next(struct log_scan *scan, struct batch_header *ret_header, int64
         return false;
     enum batch_outcome outcome = batch_parse_header(slice_of(bytes, BATCH_HEADER_SIZE), ret_header);
     if (outcome != BATCH_OK || ret_header->size > scan->end - scan->position) {
-        scan->error = -EIO;
+        scan->error = -EBADMSG;
         return false;
     }
     *ret_position = scan->position;

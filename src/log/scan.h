@@ -14,7 +14,7 @@ struct log_scan {
     int64_t end;      /* bytes of the file that count */
     int64_t block_at; /* file position of block[0] */
     int64_t block_size;
-    int error; /* 0, -EAGAIN: not in memory, -EIO: not a batch or unreadable */
+    int error; /* 0, -EAGAIN: not in memory, -EBADMSG: not a batch, -EIO: unreadable */
     uint8_t block[SCAN_BLOCK_SIZE];
 };
 
