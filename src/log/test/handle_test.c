@@ -4,9 +4,11 @@
 #include "sys/file.h"
 #include "sys/process.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -69,11 +71,72 @@ static void one_in_use_stays(void **state)
     place_fini(&place);
 }
 
+/* The process's limit may be reached before the table's bound: idle files make room. */
+static void the_limit_closes_idle_ones(void **state)
+{
+    (void)state;
+    struct place place;
+    place_init(&place);
+    struct log_handle *second = log_handle_new(&place.files, place.dir_fd, "1.log");
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit low = {.rlim_cur = (rlim_t)place.handle->fd + 1, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(log_handle_create(second), 0);
+    assert_int_equal(place.handle->fd, -1);
+    assert_int_equal(log_handle_ref(second), 0);
+    assert_int_equal(log_handle_ref(place.handle), -EMFILE);
+    log_handle_unref(second);
+    assert_int_equal(log_handle_ref(place.handle), 0);
+    assert_int_equal(second->fd, -1);
+    log_handle_unref(place.handle);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    log_handle_forget(second);
+    log_handle_forget(place.handle);
+    assert_int_equal(sys_unlink(place.dir_fd, "1.log"), 0);
+    place_fini(&place);
+}
+
+/* Who can do without leaves some to those who cannot. */
+static void some_are_left_to_others(void **state)
+{
+    (void)state;
+    struct place place;
+    struct log_handle *more[4];
+    place_init(&place);
+    for (int i = 0; i < 4; i++) {
+        char name[8];
+        (void)snprintf(name, sizeof name, "%d.log", i + 1);
+        more[i] = log_handle_new(&place.files, place.dir_fd, name);
+        assert_int_equal(log_handle_create(more[i]), 0);
+    }
+    assert_int_equal(place.files.open_count, 4); /* the bound */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(log_handle_ref_spare(more[i]), 0);
+    assert_int_equal(log_handle_ref_spare(more[3]), 0); /* it is open */
+    assert_int_equal(log_handle_ref_spare(place.handle), -EMFILE);
+    assert_false(log_files_have_room(&place.files));
+    assert_int_equal(log_handle_ref(place.handle), 0);
+    log_handle_unref(place.handle);
+    assert_true(log_files_have_room(&place.files));
+    log_handle_forget(place.handle);
+    for (int i = 0; i < 4; i++) {
+        char name[8];
+        log_handle_unref(more[i]);
+        log_handle_forget(more[i]);
+        (void)snprintf(name, sizeof name, "%d.log", i + 1);
+        assert_int_equal(sys_unlink(place.dir_fd, name), 0);
+    }
+    place_fini(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_idle_one_is_closed_and_moved),
         cmocka_unit_test(one_in_use_stays),
+        cmocka_unit_test(the_limit_closes_idle_ones),
+        cmocka_unit_test(some_are_left_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
