@@ -5,6 +5,7 @@
 #include "log/check.h"
 
 #include "base/always.h"
+#include "log/remake.h"
 #include "shard/stats.h"
 #include "sys/journal.h"
 #include "tbl/limits.h"
@@ -31,14 +32,6 @@ struct log_check {
     int load_error;
     struct log_remake *remake; /* the worker's while it is at it */
     char stem[LOG_STEM_SIZE];
-};
-
-struct log_remake {
-    struct log_index_builder builder;
-    int64_t position;
-    int64_t next_offset;
-    bool done;
-    int error; /* of writing the files */
 };
 
 /* ---- what is known ---- */
@@ -126,20 +119,6 @@ static void tell_bad(const struct log *log, const struct log_segment *segment,
 
 /* ---- on a worker ---- */
 
-static void remake_run(struct log_check *check) NOT_ON(on_shard)
-{
-    struct log_remake *remake = check->remake;
-    const struct log_verify *verify = &check->verify;
-    remake->position = verify->position;
-    remake->next_offset = verify->next_offset;
-    remake->done = verify->error == 0 && verify->position >= verify->size;
-    if (!remake->done)
-        return;
-    remake->error = log_index_finish(&remake->builder)
-                        ? log_index_replace(&remake->builder.index, check->log->dir_fd, check->stem)
-                        : -ENOMEM;
-}
-
 static void check_run(struct shard_job *job)
 {
     role_now_on_worker();
@@ -154,7 +133,7 @@ static void check_run(struct shard_job *job)
         break;
     case CHECK_REMAKE:
         log_verify_run(&check->verify);
-        remake_run(check);
+        log_remake_take(check->remake, &check->verify, check->log->dir_fd, check->stem);
         break;
     }
 }
@@ -242,34 +221,44 @@ static int remake_on(struct log *log, struct log_segment *segment) ON(on_shard)
     return 0;
 }
 
-static void remake_free(struct log_remake *remake)
+/* It goes on with go_on. false: memory is out. */
+static bool remake_begin(const struct log *log, struct log_segment *segment)
 {
+    struct log_remake *remake =
+        log_remake_new(segment->base_offset, log->config.index_interval_bytes);
     if (remake == NULL)
-        return;
-    log_index_fini(&remake->builder.index);
-    free(remake);
-}
-
-static int remake_begin(struct log *log, struct log_segment *segment) ON(on_shard)
-{
-    struct log_remake *remake = calloc(1, sizeof *remake);
-    if (remake == NULL)
-        return -ENOMEM;
-    remake->builder.base_offset = segment->base_offset;
-    remake->builder.interval_bytes = log->config.index_interval_bytes;
-    remake->builder.max_timestamp = BATCH_NO_TIMESTAMP;
-    remake->builder.max_timestamp_offset = segment->base_offset;
-    remake->next_offset = segment->base_offset;
+        return false;
     log_sealed_index_drop(segment);
     segment->remake = remake;
     segment->index_was_made = true;
-    int error = segment->check == NULL ? remake_on(log, segment) : 0;
-    if (error < 0) {
-        segment->remake = NULL;
-        segment->index_was_made = false;
-        remake_free(remake);
+    return true;
+}
+
+static void tell_all(struct list *waiting, struct log_span looked_at, int error)
+{
+    struct list now;
+    struct list *node;
+    list_init(&now);
+    list_move_all(waiting, &now);
+    while ((node = list_take_first(&now)) != NULL) {
+        struct log_check_waiter *waiter = CONTAINER_OF(node, struct log_check_waiter, link);
+        waiter->from = looked_at.from;
+        waiter->reached = looked_at.to;
+        waiter->on_ready(waiter, error);
     }
-    return error;
+}
+
+/* The next piece of an index that is being made, where nothing else is under way. */
+static void go_on(struct log *log, struct log_segment *segment) ON(on_shard)
+{
+    if (segment->remake == NULL || segment->check != NULL || segment->ended != NULL)
+        return;
+    if (log->on_idle == NULL && remake_on(log, segment) == 0)
+        return;
+    log_remake_free(segment->remake);
+    segment->remake = NULL;
+    segment->index_was_made = false;
+    tell_all(&segment->waiting, (struct log_span){0}, -EAGAIN);
 }
 
 static const struct log_index *index_in_memory(const struct log *log, struct log_segment *segment)
@@ -301,7 +290,8 @@ const struct log_index *log_check_index(struct log *log, struct log_segment *seg
     return NULL;
 }
 
-void log_check_index_wrong(struct log *log, struct log_segment *segment, int32_t position)
+/* Without the next step. */
+static void note_wrong(struct log *log, struct log_segment *segment, int32_t position) ON(on_shard)
 {
     if (segment == log_active(log)) {
         log_index_drop(&log->index, position);
@@ -309,11 +299,17 @@ void log_check_index_wrong(struct log *log, struct log_segment *segment, int32_t
     }
     if (segment->remake != NULL || segment->sealing != NULL)
         return;
-    if (!segment->index_was_made && remake_begin(log, segment) == 0)
+    if (!segment->index_was_made && remake_begin(log, segment))
         return;
     struct log_index *index = log_sealed_index_find(segment);
     if (index != NULL)
         log_index_drop(index, position);
+}
+
+void log_check_index_wrong(struct log *log, struct log_segment *segment, int32_t position)
+{
+    note_wrong(log, segment, position);
+    go_on(log, segment);
 }
 
 /* ---- its end ---- */
@@ -333,7 +329,7 @@ static void loaded(struct log_check *check) ON(on_shard)
         return;
     }
     /* One that cannot even be made again is as good as an empty one. */
-    if (wrong && !segment->index_was_made && remake_begin(check->log, segment) == 0)
+    if (wrong && !segment->index_was_made && remake_begin(check->log, segment))
         return;
     if (!log_sealed_index_put(check->log->files, segment, &check->loaded))
         check->verify.error = -ENOMEM;
@@ -350,7 +346,7 @@ static void take_verified(struct log_check *check) ON(on_shard)
             tell_bad(check->log, segment, &verify->bad[i]);
     take_checked(segment, (struct log_span){check->from, verify->position});
     if (verify->misled)
-        log_check_index_wrong(check->log, segment, (int32_t)check->from);
+        note_wrong(check->log, segment, (int32_t)check->from);
 }
 
 /* Takes what a piece of it brought; the last one's index is the segment's from now on. */
@@ -371,33 +367,7 @@ static void take_remade(struct log_check *check) ON(on_shard)
             stats_add(check->log->files->stats, METRIC_INDEXES_MADE, 1);
         log_sealed_index_put(check->log->files, segment, &remake->builder.index);
     }
-    remake_free(remake);
-}
-
-static void tell_all(struct list *waiting, struct log_span looked_at, int error)
-{
-    struct list now;
-    struct list *node;
-    list_init(&now);
-    list_move_all(waiting, &now);
-    while ((node = list_take_first(&now)) != NULL) {
-        struct log_check_waiter *waiter = CONTAINER_OF(node, struct log_check_waiter, link);
-        waiter->from = looked_at.from;
-        waiter->reached = looked_at.to;
-        waiter->on_ready(waiter, error);
-    }
-}
-
-static void go_on(struct log *log, struct log_segment *segment) ON(on_shard)
-{
-    if (segment->remake == NULL || segment->check != NULL)
-        return;
-    if (log->on_idle == NULL && remake_on(log, segment) == 0)
-        return;
-    remake_free(segment->remake);
-    segment->remake = NULL;
-    segment->index_was_made = false;
-    tell_all(&segment->waiting, (struct log_span){0}, -EAGAIN);
+    log_remake_free(remake);
 }
 
 static void check_done(struct shard *shard, struct shard_job *job)
@@ -422,7 +392,8 @@ static void check_done(struct shard *shard, struct shard_job *job)
         tell_all(&segment->waiting, (struct log_span){check->from, check->verify.position},
                  check->verify.error);
     /* Whoever was told may have let the segment go. */
-    if (check->segment != NULL) {
+    segment = check->segment;
+    if (segment != NULL) {
         segment->ended = NULL;
         go_on(log, segment);
     }
@@ -444,7 +415,7 @@ void log_check_end(struct log_segment *segment)
     }
     /* A worker that is at it frees what is being made. */
     if (segment->check == NULL || segment->check->remake == NULL)
-        remake_free(segment->remake);
+        log_remake_free(segment->remake);
     log_sealed_index_drop(segment);
     log_spans_fini(&segment->checked);
     free(segment->bad);

@@ -67,8 +67,8 @@ static int search_batch(struct search *search, int fd, const struct batch_header
     uint8_t *bytes = malloc((size_t)header->size);
     if (bytes == NULL)
         return -ENOMEM;
+    int64_t got = sys_file_read_at(fd, bytes, (size_t)header->size, position);
     struct slice batch = slice_of(bytes, (size_t)header->size);
-    int64_t got = sys_file_read_at(fd, bytes, batch.size, position);
     int found = got == header->size ? 0 : got < 0 ? (int)got : -EIO;
     if (found == 0 && !batch_crc_ok(batch))
         found = -EBADMSG;

@@ -191,6 +191,8 @@ void log_check(const struct log *);
 /* write_out.c: after a large write, lets the disk begin with what was appended. */
 void log_write_out(struct log *) ON(on_shard);
 
+/* read.c: a batch was appended to the active segment. */
+void log_recent_note(struct log *, const struct batch_header *, int64_t position);
 /* check.c: the segment goes; whoever waits for a look at it is told when that has ended. */
 void log_check_end(struct log_segment *);
 /* sealed_index.c: what the flush wrote, or not, is the segment's to look up. */

@@ -11,6 +11,7 @@
 #include "tbl/limits.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* Each attempt waits for the disk, so many cost nothing else. What is brought in may be gone again
  * before it is looked at, and no read may fail for that while memory is merely short. */
@@ -40,6 +41,22 @@ struct place {
     int error;
     bool recent;
 };
+
+/* Without memory readers go by the index. */
+void log_recent_note(struct log *log, const struct batch_header *header, int64_t position)
+{
+    if (log->recent == NULL)
+        log->recent = calloc(LOG_RECENT_MAX, sizeof *log->recent);
+    if (log->recent == NULL)
+        return;
+    log->recent[log->recent_next++ % LOG_RECENT_MAX] = (struct log_recent){
+        .base_offset = header->base_offset,
+        .segment_base = log_active(log)->base_offset,
+        .position = position,
+        .last_offset_delta = header->last_offset_delta,
+        .size = header->size,
+    };
+}
 
 static const struct log_recent *find_recent(const struct log *log, int64_t offset)
 {

@@ -83,22 +83,6 @@ static void undo_from_last(const struct log_write *write)
             producers_undo(&write->log->producers, &write->undo[i]);
 }
 
-/* Without memory readers go by the index. */
-static void note_recent(struct log *log, const struct log_append *append, int64_t position)
-{
-    if (log->recent == NULL)
-        log->recent = calloc(LOG_RECENT_MAX, sizeof *log->recent);
-    if (log->recent == NULL)
-        return;
-    log->recent[log->recent_next++ % LOG_RECENT_MAX] = (struct log_recent){
-        .base_offset = append->header.base_offset,
-        .segment_base = log_active(log)->base_offset,
-        .position = position,
-        .last_offset_delta = append->header.last_offset_delta,
-        .size = append->header.size,
-    };
-}
-
 /* The bytes are in the file: L3, L5, indexes. */
 static void note_written(const struct log_write *write)
 {
@@ -115,7 +99,7 @@ static void note_written(const struct log_write *write)
             !log_epochs_assign(&log->epochs, epoch) ||
             (write->noted[i] && !log_note_marker(log, &note, &write->undo[i])))
             log_go_offline(log, "memory for its indexes is out", -ENOMEM);
-        note_recent(log, append, position);
+        log_recent_note(log, &append->header, position);
         position += append->header.size;
     }
     active->size = position;

@@ -97,6 +97,7 @@ static void write_all(void *arg)
     note_batches(story, log_kit_log(kit));
     story->end = log_end_offset(log_kit_log(kit));
     log_kit_close(kit);
+    log_kit_leave(kit);
     for (int i = 0; i < story->segment_count; i++) {
         int64_t base = strtoll(story->segments[i].name + sizeof FOLDER "/t-0", NULL, 10);
         assert_int_equal(load(&story->indexes[i], base, ".index"), 0);
@@ -165,6 +166,7 @@ static void read_all(void *arg)
         check_read(story, kit, i);
     log_check(log_kit_log(kit));
     log_kit_close(kit);
+    log_kit_leave(kit);
     struct file after = {0};
     int64_t base = strtoll(story->flipped->name + sizeof FOLDER "/t-0", NULL, 10);
     assert_int_equal(load(&after, base, ".index"), 0);

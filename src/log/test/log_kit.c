@@ -117,7 +117,7 @@ static int remove_entry(void *context, const char *name, bool is_directory)
     return is_directory ? log_remove_folder(dir_fd, name) : sys_unlink(dir_fd, name);
 }
 
-void log_kit_free(struct log_kit *kit)
+static void end_all(struct log_kit *kit)
 {
     if (kit->log != NULL)
         log_kit_drop(kit);
@@ -125,11 +125,23 @@ void log_kit_free(struct log_kit *kit)
     shard_set_join(kit->set);
     shard_set_free(kit->set);
     log_files_fini(&kit->files);
+    batch_builder_fini(&kit->builder);
+    sys_park_free(kit->park);
+}
+
+void log_kit_free(struct log_kit *kit)
+{
+    end_all(kit);
     ALWAYS(sys_dir_list(kit->dir_fd, remove_entry, &kit->dir_fd) == 0, "the folder is emptied");
     sys_file_close(kit->dir_fd);
     ALWAYS(sys_dir_remove(SYS_DIR_CWD, kit->path) == 0, "the folder is removed");
-    batch_builder_fini(&kit->builder);
-    sys_park_free(kit->park);
+    free(kit);
+}
+
+void log_kit_leave(struct log_kit *kit)
+{
+    end_all(kit);
+    sys_file_close(kit->dir_fd);
     free(kit);
 }
 

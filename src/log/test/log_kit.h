@@ -14,6 +14,8 @@ struct log_kit *log_kit_new(void);
 struct log_kit *log_kit_new_at(const char *path);
 /* Ends all and removes the directory. */
 void log_kit_free(struct log_kit *);
+/* Ends all and leaves what is in it to another kit. */
+void log_kit_leave(struct log_kit *);
 /* Of the logs that are opened from then on, workers do every write, not only large ones. */
 void log_kit_write_by_worker(struct log_kit *);
 int log_kit_dir(const struct log_kit *);
