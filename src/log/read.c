@@ -318,15 +318,13 @@ static int check_from(struct log *log, struct log_read *read, int at, const stru
     return log_check_piece(log, segment, &piece, &read->waiter);
 }
 
-static int try_again(struct log *log, struct log_read *read)
+static int try_again(struct log_read *read)
 {
-    if (++read->attempts > READ_ATTEMPTS_MAX)
-        return -EIO;
-    read_try(log, read);
-    return 0;
+    return ++read->attempts > READ_ATTEMPTS_MAX ? -EIO : 1;
 }
 
-/* Nothing was found yet: does what is needed to go on. 0: it goes on; or -errno. */
+/* Nothing was found yet: does what is needed to go on. 0: it goes on later; 1: at once; or
+ * -errno. */
 static int go_on(struct log *log, struct log_read *read, int at, enum finding finding,
                  const struct place *place)
 {
@@ -342,10 +340,10 @@ static int go_on(struct log *log, struct log_read *read, int at, enum finding fi
     case MISLED:
         read->misled++;
         log_check_index_wrong(log, log->segments[at], (int32_t)place->position);
-        return try_again(log, read);
+        return try_again(read);
     case UNTRUE:
         log_check_forget(log->segments[at]);
-        return try_again(log, read);
+        return try_again(read);
     case FAILED:
         return place->error;
     case FOUND:
@@ -354,6 +352,31 @@ static int go_on(struct log *log, struct log_read *read, int at, enum finding fi
         break;
     }
     return -EIO;
+}
+
+/* true: once more. */
+static bool read_once(struct log *log, struct log_read *read)
+{
+    read->range = (struct log_range){0};
+    int at = log_segment_at(log, MAX_OF(read->offset, read->reached));
+    struct place place = {0};
+    enum finding finding = PASSED;
+    for (; at < log->segment_count && finding == PASSED; at++) {
+        read->reached = log->segments[at]->base_offset;
+        finding = read_segment(log, read, at, &place);
+    }
+    if (finding == FOUND || finding == PASSED) {
+        read_done(read, ERR_NONE);
+        return false;
+    }
+    if (finding == CORRUPT) {
+        read_done(read, ERR_CORRUPT_MESSAGE);
+        return false;
+    }
+    int next = go_on(log, read, at - 1, finding, &place);
+    if (next < 0)
+        fail(read, next);
+    return next > 0;
 }
 
 static void read_try(struct log *log, struct log_read *read)
@@ -371,19 +394,8 @@ static void read_try(struct log *log, struct log_read *read)
         read_done(read, ERR_NONE);
         return;
     }
-    int at = log_segment_at(log, MAX_OF(read->offset, read->reached));
-    struct place place = {0};
-    enum finding finding = PASSED;
-    for (; at < log->segment_count && finding == PASSED; at++) {
-        read->reached = log->segments[at]->base_offset;
-        finding = read_segment(log, read, at, &place);
+    while (read_once(log, read)) {
     }
-    if (finding == FOUND || finding == PASSED)
-        read_done(read, ERR_NONE);
-    else if (finding == CORRUPT)
-        read_done(read, ERR_CORRUPT_MESSAGE);
-    else if ((place.error = go_on(log, read, at - 1, finding, &place)) < 0)
-        fail(read, place.error);
 }
 
 void log_read_submit(struct log *log, struct log_read *read)
