@@ -342,7 +342,7 @@ def retention(side, options):
     side.end(signal.SIGTERM)
     begun = time.monotonic()
     side.start("log.retention.bytes=200000", "log.retention.check.interval.ms=1000",
-               "log.segment.delete.delay.ms=0", *(() if isinstance(side, Ottla) else ("log.initial.task.delay.ms=100",)))
+               "log.segment.delete.delay.ms=0", "log.initial.task.delay.ms=100")
     folder = side.data / "bench-0"
     while (left := sum(".log" in name for name in os.listdir(folder))) > 5:
         if time.monotonic() - begun > 60:

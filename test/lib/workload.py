@@ -17,6 +17,7 @@ FROM_MAGIC = 16  # base offset, size and leader epoch before it are the broker's
 IN_FLIGHT = 5  # what an idempotent producer may have
 LARGE = 160_000  # more than a shard writes itself
 FETCH_BYTES = 4 << 20
+OFFSET_OUT_OF_RANGE = 1
 
 
 class Worker:
@@ -352,12 +353,15 @@ def list_offset(link, place, timestamp):
 
 def read_all(link, place, has_gaps=False):
     """What a partition holds: (base offset, last offset, bytes) a batch; and the log's start. A compacted one may have
-    a gap before its end."""
+    a gap before its end; retention may take what is about to be read."""
     start = at = list_offset(link, place, -2)
     found = []
     while True:
         answer = link.ask(frames.fetch(*place, at, most=FETCH_BYTES, wait_ms=0))
         error, high, records = frames.fetched(answer, place[0])
+        if error == OFFSET_OUT_OF_RANGE and (now := list_offset(link, place, -2)) > at:
+            start, at, found = now, now, []
+            continue
         if error != 0:
             raise RuntimeError(f"Fetch of {place} at {at} answers {error}")
         for each in batches_of(records):

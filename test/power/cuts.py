@@ -44,10 +44,12 @@ SHAPES = (
                                    "log.flush.start.offset.checkpoint.interval.ms=10"), flushed=True),
     Shape("not flushed"),
     Shape("not flushed, small segments", ("log.flush.offset.checkpoint.interval.ms=20",), SMALL),
-    Shape("flushed, trimmed", ("log.retention.check.interval.ms=30", "log.segment.delete.delay.ms=0",
+    Shape("flushed, trimmed", ("log.initial.task.delay.ms=10", "log.retention.check.interval.ms=30",
+                               "log.segment.delete.delay.ms=0",
                                "log.flush.start.offset.checkpoint.interval.ms=20"),
           {"flush.messages": "1", "retention.bytes": "60000", **SMALL}, flushed=True, trimmed=True),
-    Shape("not flushed, trimmed", ("log.retention.check.interval.ms=30", "log.segment.delete.delay.ms=10"),
+    Shape("not flushed, trimmed", ("log.initial.task.delay.ms=10", "log.retention.check.interval.ms=30",
+                               "log.segment.delete.delay.ms=10"),
           {"retention.bytes": "60000", **SMALL}, trimmed=True),
     Shape("flushed, compacted", ("log.cleaner.backoff.ms=20",),
           {"flush.messages": "1", "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", **SMALL},
@@ -200,7 +202,7 @@ class Run:
         kept = TOP / "build/power" / f"{self.options.seed}-{self.failed}"
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir(parents=True)
-        subprocess.run(["cp", "-a", world.node.data, kept / "data"], check=False)
+        subprocess.run(["cp", "-a", world.node.data, kept / "data"], check=False, capture_output=True)
         shutil.copy(world.node.folder / "node.log", kept / "node.log")
         print(f"the directory and the log: {kept}", flush=True)
 
