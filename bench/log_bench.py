@@ -34,7 +34,7 @@ TOP = pathlib.Path(__file__).resolve().parents[1]
 LOAD = TOP / "build/release/load"
 HEAP = ("-Xms1G", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
         "-XX:+ExplicitGCInvokesConcurrent")
-FETCH_SECONDS = 120  # the longest wait for anything
+WAIT_SECONDS = 120  # the longest wait for anything
 ROUND_SECONDS = 2
 MB = 1 << 20
 
@@ -78,7 +78,7 @@ class Ottla:
 
     def end(self, how):
         self.node.process.send_signal(how)
-        self.node.process.wait(FETCH_SECONDS)
+        self.node.process.wait(WAIT_SECONDS)
 
     def remove(self):
         if self.node is not None:
@@ -136,7 +136,7 @@ def descriptors(side):
 
 def create(side, topic, partitions, **configs):
     words = [word for key, value in configs.items() for word in ("-c", f"{key.replace('_', '.')}={value}")]
-    deadline = time.monotonic() + FETCH_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
             run("topic", "create", "-b", side.address, topic, "-p", str(partitions), "--timeout", "60000", *words)
@@ -152,7 +152,7 @@ def create(side, topic, partitions, **configs):
 def send_all(side, requests, in_flight=8):
     """Frames, so many at a time under way."""
     with Link(side.port) as link:
-        link.socket.settimeout(FETCH_SECONDS)
+        link.socket.settimeout(WAIT_SECONDS)
         waiting = []
         for topic, frame in requests:
             link.socket.sendall(frame)
@@ -172,7 +172,7 @@ def take_answer(link, topic):
 def fill(side, topic, partitions, size):
     """So many bytes a partition, in batches of 1,000 records of 1 KiB."""
     data = batch.batch({"records": [{"valueSize": 1000}] * 1000}, int(time.time() * 1000))
-    count = max(size // len(data), 1)
+    count = -(-size // len(data))
     # A retry where a topic that was just made has no leader yet.
     wait_for_ends(side, {topic: partitions}, 0)
     send_all(side, ((topic, frames.produce(topic, number, data, acks=1))
@@ -195,9 +195,9 @@ def ends(link, topic, partitions):
 
 def wait_for_ends(side, topics, wanted):
     """Until every partition of every topic serves. False: it has another end."""
-    deadline = time.monotonic() + FETCH_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     with Link(side.port) as link:
-        link.socket.settimeout(FETCH_SECONDS)
+        link.socket.settimeout(WAIT_SECONDS)
         for topic, partitions in topics.items():
             while -1 in (found := ends(link, topic, partitions)):
                 if time.monotonic() > deadline:
@@ -210,7 +210,7 @@ def wait_for_ends(side, topics, wanted):
 def load(side, seconds, connections, in_flight, records, size, partitions):
     words = [str(LOAD), "produce", "127.0.0.1", str(side.port), str(side.pid), str(connections), str(in_flight),
              str(seconds), str(records), str(size), str(partitions)]
-    return json.loads(subprocess.run(words, capture_output=True, check=True, timeout=FETCH_SECONDS).stdout)
+    return json.loads(subprocess.run(words, capture_output=True, check=True, timeout=WAIT_SECONDS).stdout)
 
 
 # ---- the parts: figures by name; "more" marks those of which more is better ----
