@@ -293,7 +293,8 @@ static int take_handles(struct log_flush_job *flush)
     return 0;
 }
 
-/* What ended by an abort below the flush's end is told by a file from then on (L8). 0 or -ENOMEM. */
+/* What ended by an abort below the flush's end is told by a file from then on (L8). 0 or
+ * -ENOMEM. */
 static int take_aborted(struct log_flush_job *flush)
 {
     struct log *log = flush->log;

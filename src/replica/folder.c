@@ -73,7 +73,9 @@ static void on_again(struct shard *shard, struct shard_timer *timer)
 {
     role_now_on_shard();
     (void)shard;
-    persist(of_timer(timer));
+    struct replica_folder *folder = of_timer(timer);
+    list_remove(&folder->link);
+    persist(folder);
 }
 
 static void on_persisted(struct replica_persist *persist)
@@ -82,6 +84,7 @@ static void on_persisted(struct replica_persist *persist)
     struct replica_folder *folder = CONTAINER_OF(persist, struct replica_folder, persist);
     struct replica_set *set = folder->set;
     if (persist->error < 0 && !set->stopping) {
+        list_add_tail(&set->folders, &folder->link);
         folder->timer.on_expired = on_again;
         shard_timer_start(set->shard, &folder->timer, AGAIN_MS);
         return;
@@ -116,6 +119,9 @@ void replica_folders_forget(struct replica_set *set)
         if (!shard_timer_is_running(&folder->timer))
             continue; /* a worker is at it */
         shard_timer_stop(set->shard, &folder->timer);
+        struct replica *replica = folder->replica;
         folder_free(folder);
+        if (replica != NULL)
+            replica_closed(replica); /* its name is not free, but nobody needs it any more */
     }
 }

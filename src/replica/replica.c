@@ -205,6 +205,12 @@ static void on_flushed(struct log_flush *flush)
     append_settled(append);
 }
 
+static void flush_append(struct replica_append *append) ON(on_shard)
+{
+    append->flush = (struct log_flush){.on_done = on_flushed};
+    log_flush_submit(append->replica->log, &append->flush);
+}
+
 static void on_written(struct log_append *log_append)
 {
     role_now_on_shard();
@@ -215,14 +221,17 @@ static void on_written(struct log_append *log_append)
         return;
     }
     if (log_append->duplicate) {
-        append_settled(append);
+        /* The sync of the first may have failed for want of room: nobody else asks for another. */
+        if (log_append->last_offset >= replica->high_watermark)
+            flush_append(append);
+        else
+            append_settled(append);
         return;
     }
     replica->unflushed_records += append->record_count;
     if (replica->unflushed_records >= replica->config.flush_messages) {
         replica->unflushed_records = 0;
-        append->flush = (struct log_flush){.on_done = on_flushed};
-        log_flush_submit(replica->log, &append->flush);
+        flush_append(append);
         return;
     }
     consider_timed_flush(replica);

@@ -326,6 +326,16 @@ static void store_without_found(struct replica *replica)
     replica_persist(replica->set, &opening->persist);
 }
 
+/* A stop does not wait until the checkpoints are tried again: the log is as empty as they say. */
+static bool gives_up_storing(struct replica *replica)
+{
+    role_now_on_shard();
+    if (replica->opening == NULL || !shard_timer_is_running(&replica->flush_timer))
+        return false;
+    shard_timer_stop(replica->set->shard, &replica->flush_timer);
+    return true;
+}
+
 void replica_opened(struct replica *replica)
 {
     struct replica_opening *opening = replica->opening;
@@ -771,6 +781,10 @@ void replica_set_stop(struct replica_set *set)
     while (node != NULL) {
         struct replica *replica = CONTAINER_OF(node, struct replica, node);
         node = hash_table_next(&set->table, node);
+        if (gives_up_storing(replica)) {
+            open_end(replica); /* which closes it */
+            continue;
+        }
         if (replica->state == REPLICA_LEADER)
             replica->state = REPLICA_IDLE;
         if (replica->state != REPLICA_OPENING)

@@ -296,6 +296,13 @@ def producers():
               wait_until(lambda: place.produce("p", baseSequence=50, **told) == 0))
 
 
+def reading():
+    """A scrubber that has little to do looks again after its interval; an index cache of the least size serves."""
+    with Place("ottla.scrub.interval.ms=60000", "ottla.index.cache.bytes=1048576") as place:
+        place.create("r")
+        check("ottla.scrub.interval.ms and ottla.index.cache.bytes are taken", place.produce("r") == 0)
+
+
 def starts():
     with Place("ottla.log.level=error") as place:
         place.node.stop()
@@ -329,7 +336,7 @@ def named():
 
 def main():
     for part in (topics, changes, internal_topics, segments, retention, codecs, checkpoints, producers,
-                 starts, named):
+                 reading, starts, named):
         part()
     print(f"{len(passed)} passed, {len(failed)} failed")
     return 1 if failed else 0
