@@ -90,6 +90,15 @@ bool meta_publications_make(struct meta *meta)
     return true;
 }
 
+void meta_publications_free(struct meta *meta)
+{
+    /* One that was on its way when the shards ended has an image of its own, there or back. */
+    for (int i = 0; i < meta->publication_count && meta->publications != NULL; i++)
+        if (meta->publications[i].away)
+            meta_image_release(meta->publications[i].image);
+    free(meta->publications);
+}
+
 static void publish(struct meta *meta, struct meta_image *image)
 {
     meta_image_unref(meta->committed);

@@ -369,6 +369,6 @@ void meta_free(struct meta *meta)
     meta_image_unref(meta->committed);
     meta_image_unref(meta->bootstrap);
     batch_builder_fini(&meta->builder);
-    free(meta->publications);
+    meta_publications_free(meta);
     free(meta);
 }

@@ -92,6 +92,8 @@ static inline int64_t meta_next_offset(const struct meta *meta)
 
 /* commit.c: one publication a data shard. false: memory is out. */
 MUST_USE bool meta_publications_make(struct meta *);
+/* After the shards ended. */
+void meta_publications_free(struct meta *);
 
 /* meta.c: lets go of the log when that was asked for and nothing is under way. */
 void meta_stop_if_idle(struct meta *) ON(on_shard);
