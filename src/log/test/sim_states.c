@@ -240,6 +240,10 @@ static void note(struct states *story, struct slice bytes, int64_t base_offset)
     store_i32(batch->bytes + BATCH_AT_PARTITION_LEADER_EPOCH, story->leader_epoch);
     HOLDS(story, batch_parse(slice_of(batch->bytes, bytes.size), &batch->header) == BATCH_OK,
           "the test makes batches");
+    int32_t coordinator_epoch;
+    batch->marker = batch_is_control(&batch->header)
+                        ? txn_marker_read(&batch->header, bytes, &coordinator_epoch)
+                        : TXN_MARKER_NONE;
 }
 
 int64_t states_end(const struct states *story)
@@ -257,12 +261,31 @@ void states_forget(struct states *story, int64_t from_offset)
         story->sequences[i] = 0;
     for (int i = 0; i < story->batch_count; i++) {
         const struct batch_header *header = &story->batches[i].header;
-        if (batch_has_producer_id(header))
+        if (batch_has_producer_id(header) && !batch_is_control(header))
             story->sequences[header->producer_id] = batch_last_sequence(header) + 1;
     }
 }
 
-/* A batch of one to four records; producer 0 is none, the last one's are transactional. */
+/* A marker, of a transaction that is open or not. */
+static struct slice make_marker(struct states *story, struct batch_builder *builder)
+{
+    struct batch_builder_options options = batch_builder_defaults();
+    uint8_t key[4] = {[3] = (uint8_t)prng_below(&story->prng, 2)};
+    static const uint8_t value[6] = {[5] = 5};
+    options.producer_id =
+        STATES_TRANSACTIONAL +
+        (int64_t)prng_below(&story->prng, STATES_PRODUCERS - STATES_TRANSACTIONAL);
+    options.producer_epoch = 0;
+    options.transactional = true;
+    options.control = true;
+    batch_builder_begin(builder, &options);
+    batch_builder_add(builder, &(struct batch_record){.timestamp = sys_wall_ms(),
+                                                      .key = slice_of(key, sizeof key),
+                                                      .value = slice_of(value, sizeof value)});
+    return batch_builder_finish(builder, NULL);
+}
+
+/* A batch of one to four records; producer 0 is none. */
 static struct slice make_batch(struct states *story, struct batch_builder *builder)
 {
     struct batch_builder_options options = batch_builder_defaults();
@@ -272,7 +295,7 @@ static struct slice make_batch(struct states *story, struct batch_builder *build
         options.producer_id = producer;
         options.producer_epoch = 0;
         options.base_sequence = story->sequences[producer];
-        options.transactional = producer == STATES_PRODUCERS - 1;
+        options.transactional = producer >= STATES_TRANSACTIONAL;
         story->sequences[producer] += count;
     }
     batch_builder_begin(builder, &options);
@@ -287,7 +310,9 @@ static struct slice make_batch(struct states *story, struct batch_builder *build
     return batch_builder_finish(builder, NULL);
 }
 
-void states_append(struct states *story, int count_max)
+typedef struct slice (*make_fn)(struct states *, struct batch_builder *);
+
+static void append_made(struct states *story, int count_max, make_fn make)
 {
     struct batch_builder builders[8];
     struct slice batches[8];
@@ -298,7 +323,7 @@ void states_append(struct states *story, int count_max)
         story->leader_epoch++;
     for (int i = 0; i < count; i++) {
         batch_builder_init(&builders[i]);
-        batches[i] = make_batch(story, &builders[i]);
+        batches[i] = make(story, &builders[i]);
         note(story, batches[i], states_end(story));
     }
     log_kit_append_bytes(story->kit, batches, count, story->leader_epoch, appended);
@@ -309,6 +334,22 @@ void states_append(struct states *story, int count_max)
         batch_builder_fini(&builders[i]);
     }
     story->promise.acked_end = end;
+}
+
+void states_append(struct states *story, int count_max)
+{
+    append_made(story, count_max, make_batch);
+}
+
+static struct slice make_mostly_markers(struct states *story, struct batch_builder *builder)
+{
+    return prng_chance(&story->prng, 2, 3) ? make_marker(story, builder)
+                                           : make_batch(story, builder);
+}
+
+void states_end_transactions(struct states *story, int count_max)
+{
+    append_made(story, count_max, make_mostly_markers);
 }
 
 void states_flush(struct states *story)

@@ -11,11 +11,13 @@
 #define LOG_TEST_SIM_STATES_H
 
 #include "log/test/log_kit.h"
+#include "log/txn.h"
 #include "sim/world.h"
 
 #define STATES_FOLDER "/data"
 #define STATES_LOG "t-0"
-#define STATES_PRODUCERS 4
+#define STATES_PRODUCERS 5
+#define STATES_TRANSACTIONAL 3 /* the first producer whose batches are in transactions */
 
 /* What the log has promised by now. */
 struct states_promise {
@@ -29,6 +31,7 @@ struct states_promise {
 struct states_batch {
     struct batch_header header;
     uint8_t *bytes;
+    enum txn_marker marker; /* where it ends a transaction */
 };
 
 struct states_point;
@@ -77,6 +80,8 @@ uint64_t states_tell(uint64_t seed, const struct states_operation *, int operati
 
 /* Appends one to `count_max` batches of any kind in one turn; they are acknowledged. */
 void states_append(struct states *, int count_max);
+/* The same, but most of them are markers that end transactions, or would, of either kind. */
+void states_end_transactions(struct states *, int count_max);
 /* A sync by the log, after which all that was acknowledged is promised. */
 void states_flush(struct states *);
 int64_t states_end(const struct states *);
@@ -103,6 +108,12 @@ void states_forget(struct states *, int64_t from_offset);
     } while (0)
 NORETURN void states_broken(const struct states *, const char *condition, const char *format, ...)
     PRINTF_LIKE(3, 4);
+
+/* ---- sim_states_txn.c ---- */
+
+/* Holds what the log knows of transactions against its batches [from, to) of the story, and its
+ * transaction indexes against that. */
+void states_check_transactions(struct states *, const struct log *, int from, int to);
 
 /* ---- sim_states_check.c ---- */
 

@@ -40,6 +40,23 @@ static void append_and_flush(struct states *story)
     states_flush(story);
 }
 
+/* What a marker decides is final once it is committed, as it is here as soon as it is appended. */
+static void commit_markers(struct log *log, void *context)
+{
+    role_now_on_shard();
+    (void)context;
+    log_commit_markers(log, log_end_offset(log));
+}
+
+static void end_transactions(struct states *story)
+{
+    states_end_transactions(story, 4);
+    if (prng_chance(&story->prng, 3, 4))
+        log_kit_run(story->kit, commit_markers, NULL);
+    if (prng_chance(&story->prng, 1, 3))
+        states_flush(story);
+}
+
 static struct states_checkpoint offsets_now(const struct states *story)
 {
     const struct log *log = log_kit_log(story->kit);
@@ -130,6 +147,7 @@ static const struct states_operation operations[] = {
     {"append", 8, append},
     {"append many", 2, append_many},
     {"append and flush", 4, append_and_flush},
+    {"end transactions", 5, end_transactions},
     {"flush", 1, states_flush},
     {"checkpoint", 3, checkpoint},
     {"trim", 2, trim},
