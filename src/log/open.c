@@ -381,12 +381,17 @@ static enum err settle_recovered(struct log *log, struct log_recovery *report) N
     if (log->config.flush_messages == INT64_MAX)
         return ERR_NONE;
     int error = sync_unflushed(log);
-    if (error == 0)
+    bool passes = false; /* not an error of a sync: the kernel may have dropped what it was of */
+    if (error == 0) {
         error = log_epochs_store(log);
+        passes = log_error_passes(error);
+    }
     if (error == 0)
         error = log_folder_sync(log);
     if (error < 0) {
         report->fault = "what was recovered cannot be synced";
+        if (!passes)
+            log_go_offline(log, report->fault, error);
         return ERR_KAFKA_STORAGE_ERROR;
     }
     log->recovery_point = log->end_offset;

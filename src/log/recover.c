@@ -246,11 +246,14 @@ enum err log_drop_behind(struct log *log, int at, struct log_recovery *report)
         log->segment_count--;
         log_segment_free(segment);
     }
+    bool passes = log_error_passes(error);
     if (error == 0)
         error = log_folder_sync(log);
     if (error == 0)
         return ERR_NONE;
     report->fault = "a segment behind the torn one could not be removed";
+    if (!passes)
+        log_go_offline(log, report->fault, error);
     return ERR_KAFKA_STORAGE_ERROR;
 }
 
@@ -271,6 +274,7 @@ static enum err cut_tail(struct recovery *r, int at) NOT_ON(on_shard)
         error = sys_file_sync(r->fd);
     if (error < 0) {
         r->report->fault = "a torn tail could not be cut off";
+        log_go_offline(r->log, r->report->fault, error);
         return ERR_KAFKA_STORAGE_ERROR;
     }
     r->report->cut_bytes += tail;

@@ -3,10 +3,12 @@
  * until none is struck. Whatever happens, the log opens again with every batch that was
  * acknowledged (after a power cut: flushed), in order, with their bytes, and nothing else; and a
  * recovery that is itself cut off changes nothing. */
+#include "log/dir.h"
 #include "log/test/log_kit.h"
 #include "sim/world.h"
 #include "sys/clock.h"
 #include "sys/dir.h"
+#include "sys/file.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -246,9 +248,70 @@ static void any_change_may_fail(void **state)
     sweep(SIM_FAIL, ENOSPC, 0);
 }
 
+/* ---- a start whose sync fails ---- */
+
+static void crash(void *arg)
+{
+    (void)arg;
+    struct log_kit *kit = kit_of();
+    int root = sys_dir_open(SYS_DIR_CWD, "/");
+    assert_int_equal(sys_dir_sync(root), 0);
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.clean = false}, NULL), ERR_NONE);
+    for (int i = 0; i < 4; i++) {
+        struct log_kit_batch batch = batch_at(i);
+        assert_int_equal(log_kit_append(kit, &batch).err, ERR_NONE);
+    }
+    log_kit_drop(kit);
+    int fd = sys_file_open(log_kit_dir(kit), "t-0/00000000000000000000.log", SYS_OPEN_WRITE);
+    static const uint8_t torn[20] = {[7] = 4, [11] = 99};
+    assert_int_equal(sys_file_write_at(fd, slice_of(torn, sizeof torn), sys_file_size(fd)), 0);
+    sys_file_close(fd);
+}
+
+/* The kernel may have dropped what it could not write: that it says so once is all there is. */
+static void start_in_vain(void *arg)
+{
+    int flush_messages = *(const int *)arg;
+    struct log_dir dir = {.path = PATH, .fd = -1};
+    struct log_kit *kit = kit_of();
+    struct log_kit_open how = {.dir = &dir};
+    if (flush_messages > 0)
+        log_kit_config(kit)->flush_messages = flush_messages;
+    assert_int_equal(log_kit_open(kit, how, NULL), ERR_KAFKA_STORAGE_ERROR);
+    assert_true(log_dir_is_offline(&dir));
+}
+
+/* `after` syncs of the segment succeed: that of the cut tail. */
+static void start_with_fault(uint64_t after, int flush_messages)
+{
+    struct sim_fault fault = {.call = SIM_FILE_SYNC,
+                              .name_part = ".log",
+                              .after = after,
+                              .times = 1,
+                              .effect = SIM_FAIL,
+                              .error = EIO};
+    world = sim_world_new(1);
+    node = sim_node_new(world, "alone", "10.0.0.1");
+    sim_node_use(node);
+    assert_true(sim_node_run(node, crash, NULL));
+    sim_node_kill(node);
+    sim_fault_add(node, &fault);
+    assert_true(sim_node_run(node, start_in_vain, &flush_messages));
+    assert_true(sim_fault_struck(node));
+    sim_world_free(world);
+}
+
+static void a_start_whose_sync_fails_takes_the_directory_offline(void **state)
+{
+    (void)state;
+    start_with_fault(0, 0);
+    start_with_fault(1, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_start_whose_sync_fails_takes_the_directory_offline),
         cmocka_unit_test(any_change_may_be_the_last_before_a_kill),
         cmocka_unit_test(any_change_may_fail),
         cmocka_unit_test(any_change_may_be_the_last_before_a_cut),

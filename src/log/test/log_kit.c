@@ -183,6 +183,7 @@ enum err log_kit_open(struct log_kit *kit, struct log_kit_open how,
     struct log_recovery recovery;
     struct log_options options = {
         .dir_fd = kit->dir_fd,
+        .dir = how.dir,
         .name = "t-0",
         .topic_id = {{1}},
         .log_start_offset = how.log_start_offset,

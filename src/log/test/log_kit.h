@@ -31,7 +31,8 @@ struct log_kit_open {
     bool clean;
     int64_t recovery_point;
     int64_t log_start_offset;
-    uint8_t topic; /* last byte of the topic's id; 0: {1} */
+    uint8_t topic;       /* last byte of the topic's id; 0: {1} */
+    struct log_dir *dir; /* that goes offline with it; NULL: nobody's */
 };
 enum err log_kit_open(struct log_kit *, struct log_kit_open, struct log_recovery *ret_recovery);
 /* As a clean stop does. */
