@@ -78,6 +78,9 @@ void log_when_idle(struct log *, void (*on_idle)(void *), void *context) ON(on_s
 void log_detach(struct log *) ON(on_shard);
 /* Flushes, writes indexes and the producer snapshot, when clean; frees. 0 or -errno. */
 int log_close(struct log *, bool clean) NOT_ON(on_shard);
+/* As a clean close, but nothing is synced: it was one when the caller has then synced everything
+ * (sys_dir_sync_all). After a crash before that the log is as one that was not closed. */
+int log_close_unsynced(struct log *) NOT_ON(on_shard);
 /* Renames the folder to "<topic>-<partition>.<random>-delete", durably, and frees. 0 or -errno. */
 int log_delete(struct log *, struct uuid random, char ret_name[LOG_FOLDER_NAME_SIZE])
     NOT_ON(on_shard);

@@ -122,6 +122,7 @@ struct log {
     struct list sealed;              /* rolled segments whose upkeep is not done: log_sealed */
     void (*on_idle)(void *);         /* who waits for nothing to be under way, or NULL */
     void *on_idle_context;
+    bool leaves_sync;    /* it is closed, and who closes it syncs everything after */
     bool was_cut;        /* a failed write, which no sync has followed for sure */
     bool folder_changed; /* segments may have been made since it was synced */
 };
@@ -181,6 +182,9 @@ MUST_USE int log_snapshot_write(struct log *, int64_t offset) NOT_ON(on_shard);
 /* Syncs everything and writes what is beside the records, as a clean stop does. 0 or -errno. */
 MUST_USE int log_store(struct log *) NOT_ON(on_shard);
 MUST_USE int log_epochs_store(struct log *) NOT_ON(on_shard);
+/* Replaces a file of its folder, durably where the log syncs what it writes. 0 or -errno. */
+MUST_USE int log_file_replace(const struct log *, const char *path, struct slice bytes)
+    NOT_ON(on_shard);
 /* restore.c: replaces a segment's transaction index; there is no file where nothing was aborted. 0
  * or -errno. */
 MUST_USE int log_txn_index_write(const struct log *, int at) NOT_ON(on_shard);

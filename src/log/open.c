@@ -463,6 +463,12 @@ enum err log_open(const struct log_options *given, struct log **ret_log,
 
 /* ---- closing ---- */
 
+int log_file_replace(const struct log *log, const char *path, struct slice bytes)
+{
+    return log->leaves_sync ? sys_file_replace_unsynced(log->dir_fd, path, bytes)
+                            : sys_file_replace(log->dir_fd, path, bytes);
+}
+
 int log_epochs_store(struct log *log)
 {
     if (!log->epochs.changed)
@@ -472,11 +478,23 @@ int log_epochs_store(struct log *log)
     struct text text;
     text_init(&text, 64U * 1024 * 1024);
     log_epochs_write(&log->epochs, &text);
-    int error = text.failed ? -ENOMEM : sys_file_replace(log->dir_fd, path, text_slice(&text));
+    int error = text.failed ? -ENOMEM : log_file_replace(log, path, text_slice(&text));
     text_fini(&text);
     if (error == 0)
         log->epochs.changed = false;
     return error;
+}
+
+/* One that is there may be all that tells of producers whose batches are gone: no crash may take
+ * it. A new one that a crash garbles is passed over. */
+static int store_snapshot(const struct log *log, const char *path, struct slice bytes)
+    NOT_ON(on_shard)
+{
+    int there = sys_exists(log->dir_fd, path);
+    if (there < 0)
+        return there;
+    return there == 1 ? sys_file_replace(log->dir_fd, path, bytes)
+                      : log_file_replace(log, path, bytes);
 }
 
 int log_snapshot_write(struct log *log, int64_t offset)
@@ -485,10 +503,27 @@ int log_snapshot_write(struct log *log, int64_t offset)
     (void)snprintf(path, sizeof path, "%s/%020lld.snapshot", log->name, (long long)offset);
     size_t size = 0;
     uint8_t *bytes = producers_write(&log->producers, &size);
-    int error =
-        bytes == NULL ? -ENOMEM : sys_file_replace(log->dir_fd, path, slice_of(bytes, size));
+    int error = bytes == NULL ? -ENOMEM : store_snapshot(log, path, slice_of(bytes, size));
     free(bytes);
     return error;
+}
+
+static int store_index(const struct log *log, struct log_index *index, const char *stem)
+    NOT_ON(on_shard)
+{
+    return log->leaves_sync ? log_index_store(index, log->dir_fd, stem)
+                            : log_index_write(index, log->dir_fd, stem);
+}
+
+/* Records, and the names of files. */
+static int sync_records(struct log *log) NOT_ON(on_shard)
+{
+    int error = 0;
+    if (log->leaves_sync)
+        return 0;
+    if (log->recovery_point < log->end_offset || log->was_cut)
+        error = sync_unflushed(log);
+    return error == 0 && log->folder_changed ? log_folder_sync(log) : error;
 }
 
 /* Nothing was appended since a clean stop, nor did anything else change. */
@@ -510,7 +545,7 @@ int log_store(struct log *log)
         struct log_sealed *sealed = CONTAINER_OF(node, struct log_sealed, link);
         log_stem(log, sealed->base_offset, stem);
         if (error == 0)
-            error = log_index_write(&sealed->index, log->dir_fd, stem);
+            error = store_index(log, &sealed->index, stem);
         if (error == 0)
             error = log_txn_index_write(log, log_segment_at(log, sealed->base_offset));
     }
@@ -524,14 +559,12 @@ int log_store(struct log *log)
     /* Without an offset entry the next start walks from the beginning, whatever the files hold. */
     bool tells = log->index.offset_count > 0 || log->index.offset_written > 0;
     if (error == 0)
-        error = tells ? log_index_write(&log->index, log->dir_fd, stem)
+        error = tells ? store_index(log, &log->index, stem)
                       : log_index_store(&log->index, log->dir_fd, stem);
     if (error == 0)
         error = log_txn_index_write(log, log->segment_count - 1);
-    if (error == 0 && (log->recovery_point < log->end_offset || log->was_cut))
-        error = sync_unflushed(log);
-    if (error == 0 && log->folder_changed)
-        error = log_folder_sync(log);
+    if (error == 0)
+        error = sync_records(log);
     bool ever_appended = log->end_offset > log->segments[0]->base_offset;
     if (error == 0 && ever_appended)
         error = log_snapshot_write(log, log->end_offset);
@@ -548,6 +581,12 @@ int log_close(struct log *log, bool clean)
         error = log_store(log);
     log_free(log);
     return error;
+}
+
+int log_close_unsynced(struct log *log)
+{
+    log->leaves_sync = true;
+    return log_close(log, true);
 }
 
 /* ---- deleting ---- */

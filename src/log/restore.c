@@ -307,7 +307,7 @@ int log_txn_index_write(const struct log *log, int at)
                                       log_segment_end(log, at), &size);
     if (bytes == NULL)
         return -ENOMEM;
-    int error = size > 0 ? sys_file_replace(log->dir_fd, path, slice_of(bytes, size))
+    int error = size > 0 ? log_file_replace(log, path, slice_of(bytes, size))
                          : sys_unlink(log->dir_fd, path);
     free(bytes);
     return error == -ENOENT ? 0 : error;

@@ -95,6 +95,8 @@ void replica_set_fini(struct replica_set *set)
 
 /* Until checkpoints that could not be written are tried again. */
 #define STORE_AGAIN_MS 1000
+/* Logs of a shard that a stop syncs one by one, some seven syncs each. */
+#define SYNC_EACH_MAX 16
 
 static void settle(struct replica_set *set)
 {
@@ -646,7 +648,8 @@ static void close_run(struct shard_job *job)
         error = log_delete(replica->closing, id,
                            replica->folder != NULL ? replica->folder->name : name);
     } else {
-        error = log_close(replica->closing, true);
+        error = replica->set->leaves_sync ? log_close_unsynced(replica->closing)
+                                          : log_close(replica->closing, true);
     }
     replica->close_error = error;
     if (error < 0)
@@ -768,9 +771,18 @@ void replica_log_idle(void *context)
     shard_submit(replica->set->shard, &replica->job);
 }
 
+/* A sync of everything waits for what others have written to that disk, too. */
+static void choose_sync(struct replica_set *set)
+{
+    set->leaves_sync = set->points != NULL && set->table.count > SYNC_EACH_MAX;
+    for (int i = 0; i < set->dir_count && set->leaves_sync; i++)
+        set->points[i].unsynced = true;
+}
+
 void replica_set_stop(struct replica_set *set)
 {
     set->stopping = true;
+    choose_sync(set);
     replica_assigner_stop(set);
     replica_room_stop(set);
     replica_moves_stop(set);

@@ -20,6 +20,7 @@ struct replica_points {
     struct checkpoint log_starts;
     struct checkpoint high_watermarks;
     bool left_unopened; /* at the stop: a log in it could not be opened */
+    bool unsynced;      /* its file system is still to be synced: sys_dir_sync_all */
     bool close_failed;  /* what is in it is not what a clean stop leaves */
 };
 
@@ -101,6 +102,7 @@ struct replica_set {
     int opening_count;
     int closing_count;
     bool stopping;
+    bool leaves_sync; /* a stop that syncs everything at its end; not changed while it goes on */
     struct replica_points *points; /* one a directory: filled as replicas are closed; or NULL */
     struct replica_scrubber scrubber;
     uint64_t changes; /* high watermarks, recovery points: rises with each */

@@ -260,33 +260,42 @@ static int store_dir(struct node *node, int dir, bool clean) NOT_ON(on_shard)
     return error == 0 && clean ? log_dir_mark_clean(&node->dirs[dir], node->broker_epoch) : error;
 }
 
-/* Whether the shards left the directory as a clean stop does. */
-static bool is_closed(const struct node *node, int dir, bool *ret_unopened)
+/* How all shards left a directory. */
+struct dir_end {
+    bool close_failed;
+    bool unopened;
+    bool unsynced;
+};
+
+static struct dir_end end_of_dir(const struct node *node, int dir)
 {
-    bool closed = true;
-    *ret_unopened = false;
+    struct dir_end end = {0};
     for (int i = 0; i < node->shard_count; i++) {
         const struct replica_points *points = &node->points[i * node->dir_count + dir];
-        closed = closed && !points->close_failed;
-        *ret_unopened = *ret_unopened || points->left_unopened;
+        end.close_failed = end.close_failed || points->close_failed;
+        end.unopened = end.unopened || points->left_unopened;
+        end.unsynced = end.unsynced || points->unsynced;
     }
-    return closed;
+    return end;
 }
 
 /* false: the next start recovers what is in the directory. */
 static bool stop_dir(struct node *node, int dir) NOT_ON(on_shard)
 {
     const char *path = node->dirs[dir].path;
-    bool unopened;
-    bool closed = is_closed(node, dir, &unopened);
-    int error = closed ? store_dir(node, dir, !unopened) : -EIO;
+    struct dir_end end = end_of_dir(node, dir);
+    int error = end.close_failed ? -EIO : 0;
+    if (error == 0 && end.unsynced)
+        error = sys_dir_sync_all(node->dirs[dir].fd);
+    if (error == 0)
+        error = store_dir(node, dir, !end.unopened);
     if (error < 0)
         journal(JOURNAL_WARN, "stop_not_clean", "directory=%s error=\"%s\"", path,
-                closed ? strerror(-error) : "a partition could not be closed");
-    else if (unopened)
+                end.close_failed ? "a partition could not be closed" : strerror(-error));
+    else if (end.unopened)
         journal(JOURNAL_WARN, "stop_not_clean", "directory=%s why=\"%s\"", path,
                 "a partition could not be opened");
-    return error == 0 && !unopened;
+    return error == 0 && !end.unopened;
 }
 
 /* What makes the next start a quick one; true when the stop was clean in every directory that is

@@ -81,6 +81,21 @@ int sys_dir_sync(int dir_fd)
     return result;
 }
 
+/* A node's directories are all on its one disk. */
+int sys_dir_sync_all(int dir_fd)
+{
+    const struct sim_descriptor *directory = sim_descriptor_at(dir_fd, SIM_IS_DIR);
+    if (directory == NULL)
+        return -EBADF;
+    int result = sim_call_change(SIM_DIR_SYNC_ALL, directory->name);
+    if (result == 0)
+        sim_disk_sync(directory->node->disk);
+    else
+        sim_disk_sync_failed(directory->node->disk, &sim_here()->prng);
+    sim_trace("sync all", (uint64_t)dir_fd, (uint64_t)(int64_t)result);
+    return result;
+}
+
 /* Takes the name away, when what it means is of the wanted kind. */
 static int remove_name(int dir_fd, const char *name, bool directory)
 {

@@ -361,6 +361,10 @@ void sim_disk_rename(struct sim_disk *, const struct sim_rename *);
 /* It becomes durable or never happened; freed either way. */
 void sim_rename_settle(struct sim_rename *, bool happens);
 void sim_disk_sync_names(struct sim_disk *, const struct sim_inode *directory);
+/* Everything on it is durable. */
+void sim_disk_sync(struct sim_disk *);
+/* That fails: of each file any part is durable, the rest never will be; names are as before. */
+void sim_disk_sync_failed(struct sim_disk *, struct prng *);
 int64_t sim_disk_used(const struct sim_disk *);
 
 /* path.c */

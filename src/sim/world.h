@@ -88,6 +88,7 @@ void sim_link_cut(struct sim_node *from, struct sim_node *to, bool cut);
     X(DIR_OPEN, "dir open") \
     X(DIR_MAKE, "dir make") \
     X(DIR_SYNC, "dir sync") \
+    X(DIR_SYNC_ALL, "dir sync all") \
     X(DIR_REMOVE, "dir remove") \
     X(DIR_LIST, "dir list") \
     X(RENAME, "rename") \

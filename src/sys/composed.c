@@ -13,15 +13,15 @@
 
 /* ---- files and directories ---- */
 
-/* The new contents under the temporary name, on the medium. */
-static int write_temporary(int dir_fd, const char *name, struct slice bytes)
+/* The new contents under the temporary name. */
+static int write_temporary(int dir_fd, const char *name, struct slice bytes, bool syncs)
 {
     AUTO(file_close)
     int fd = sys_file_open(dir_fd, name, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
     if (fd < 0)
         return fd;
     int result = sys_file_write_at(fd, bytes, 0);
-    return result != 0 ? result : sys_file_sync(fd);
+    return result == 0 && syncs ? sys_file_sync(fd) : result;
 }
 
 /* Syncs the directory that `name` is in. */
@@ -37,20 +37,30 @@ static int sync_directory_of(int dir_fd, const char *name)
     return fd < 0 ? fd : sys_dir_sync(fd);
 }
 
-int sys_file_replace(int dir_fd, const char *name, struct slice bytes)
+static int replace(int dir_fd, const char *name, struct slice bytes, bool syncs)
 {
     char temporary[PATH_MAX];
     int length = snprintf(temporary, sizeof temporary, "%s.tmp", name);
     if (length < 0 || (size_t)length >= sizeof temporary)
         return -ENAMETOOLONG;
-    int result = write_temporary(dir_fd, temporary, bytes);
+    int result = write_temporary(dir_fd, temporary, bytes, syncs);
     if (result == 0)
         result = sys_rename(dir_fd, temporary, name);
     if (result != 0) {
         (void)!sys_unlink(dir_fd, temporary);
         return result;
     }
-    return sync_directory_of(dir_fd, name);
+    return syncs ? sync_directory_of(dir_fd, name) : 0;
+}
+
+int sys_file_replace(int dir_fd, const char *name, struct slice bytes)
+{
+    return replace(dir_fd, name, bytes, true);
+}
+
+int sys_file_replace_unsynced(int dir_fd, const char *name, struct slice bytes)
+{
+    return replace(dir_fd, name, bytes, false);
 }
 
 static int sync_one(const char *path)

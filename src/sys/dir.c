@@ -69,6 +69,15 @@ int sys_dir_sync(int dir_fd)
     return result != 0 ? -errno : 0;
 }
 
+int sys_dir_sync_all(int dir_fd)
+{
+    int result;
+    do {
+        result = syncfs(dir_fd);
+    } while (result != 0 && errno == EINTR);
+    return result != 0 ? -errno : 0;
+}
+
 int sys_dir_remove(int dir_fd, const char *name)
 {
     return unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 ? -errno : 0;

@@ -19,6 +19,10 @@ MUST_USE int sys_dir_sync(int dir_fd) NOT_ON(on_shard);
 /* The names that lead to a directory reach the medium: every directory above it is synced, but what
  * may not be opened by us, where we can have made nothing. */
 MUST_USE int sys_dir_sync_above(const char *path) NOT_ON(on_shard);
+/* Everything that was written to the directory's file system, by whomever, reaches the medium.
+ * -errno also where writing something back has failed since the descriptor was opened (Linux
+ * 5.8). */
+MUST_USE int sys_dir_sync_all(int dir_fd) NOT_ON(on_shard);
 /* Removes an empty directory. */
 MUST_USE int sys_dir_remove(int dir_fd, const char *name);
 /* Atomic within a file system; replaces an existing file. */

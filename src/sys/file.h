@@ -57,6 +57,9 @@ MUST_USE int sys_file_read_whole(int dir_fd, const char *name, size_t size_max, 
                                  size_t *ret_size) NOT_ON(on_shard);
 /* Writes `<name>.tmp`, syncs it, renames it over `name`, syncs the directory. */
 MUST_USE int sys_file_replace(int dir_fd, const char *name, struct slice bytes) NOT_ON(on_shard);
+/* The same without a sync: until there was one of everything (sys_dir_sync_all), a crash may leave
+ * the file as it was, as it is now, or as neither. */
+MUST_USE int sys_file_replace_unsynced(int dir_fd, const char *name, struct slice bytes);
 
 static inline void auto_file_close(int *fd)
 {

@@ -5,6 +5,7 @@
 #include "sys/dir.h"
 #include "sys/file.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -211,6 +212,84 @@ static void a_clean_stop_is_believed(void **state)
         sim_run_stop(&run);
         (void)sim_run_end(&run);
     }
+}
+
+/* ---- a stop of many partitions ---- */
+
+/* So many that the stop syncs them at once. */
+static void work_on_many(uint64_t seed)
+{
+    static const char *const others[] = {"idle-1", "idle-2", "idle-3", "idle-4"};
+    sim_run_begin(&run, seed, 1, NULL);
+    run.history.disk_fails = true;
+    sim_run_start(&run);
+    struct sim_topic *synced = sim_run_add_topic(&run, "synced", 4);
+    synced->syncs = true;
+    struct sim_topic *stamped = sim_run_add_topic(&run, "stamped", 4);
+    stamped->stamps = true;
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        (void)sim_run_add_topic(&run, others[i], 4);
+    sim_admin_look(&run.admin);
+    sim_run_finish(&run, "making topics");
+    sim_run_add_writer(
+        &run, synced,
+        (struct sim_writer_options){
+            .acks = -1, .idempotent = true, .version = 9, .calls_max = 5, .records_max = 5},
+        50);
+    sim_run_add_writer(
+        &run, stamped,
+        (struct sim_writer_options){.acks = 1, .version = 9, .calls_max = 5, .records_max = 5}, 50);
+    sim_run_finish(&run, "the work");
+}
+
+/* The power may fail at any change of a stop: then there is no marker, or all is there. */
+static void power_may_fail_in_a_stop(void **state)
+{
+    (void)state;
+    sim_broker_expect_deaths();
+    uint64_t synced_before = 0;
+    for (uint64_t k = 0; k < 600; k += 1 + k / 4) {
+        work_on_many(k);
+        struct sim_node *machine = run.broker.machine;
+        uint64_t before = sim_fault_calls(machine, SIM_DIR_SYNC_ALL);
+        sim_fault_change(machine, k, SIM_CUT, 0);
+        enum sim_outcome outcome = sim_broker_stop(&run.broker);
+        bool struck = sim_fault_struck(machine);
+        SIM_CHECK(outcome == (struck ? SIM_OUTCOME_DIED : SIM_OUTCOME_STOPPED), "at change %llu",
+                  (unsigned long long)k);
+        synced_before += sim_fault_calls(machine, SIM_DIR_SYNC_ALL) - before;
+        run.history.cuts++;
+        sim_fault_clear(machine);
+        if (!struck)
+            sim_broker_cut(&run.broker);
+        sim_run_start(&run);
+        sim_run_check(&run);
+        sim_run_stop(&run);
+        (void)sim_run_end(&run);
+    }
+    assert_true(synced_before > 0);
+}
+
+/* Where everything cannot be synced, the stop was no clean one, and that is told. */
+static void a_failed_sync_leaves_no_marker(void **state)
+{
+    static const struct sim_fault fault = {
+        .call = SIM_DIR_SYNC_ALL, .times = 1, .effect = SIM_FAIL, .error = EIO};
+    (void)state;
+    work_on_many(1);
+    sim_fault_add(run.broker.machine, &fault);
+    assert_int_equal(sim_broker_stop(&run.broker), SIM_OUTCOME_STOPPED);
+    assert_true(sim_fault_struck(run.broker.machine));
+    assert_false(run.broker.was_clean);
+    look_for_marker(0);
+    assert_true(log_tells_of("event=stop_not_clean directory=/data error="));
+    sim_broker_cut(&run.broker);
+    run.history.cuts++;
+    sim_run_start(&run);
+    sim_run_check(&run);
+    sim_run_stop(&run);
+    look_for_marker(1);
+    (void)sim_run_end(&run);
 }
 
 /* ---- a stormy life ---- */
@@ -424,6 +503,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_quiet_life_repeats_itself, give_up),
         cmocka_unit_test_teardown(a_clean_stop_is_believed, give_up),
+        cmocka_unit_test_teardown(power_may_fail_in_a_stop, give_up),
+        cmocka_unit_test_teardown(a_failed_sync_leaves_no_marker, give_up),
         cmocka_unit_test_teardown(a_recovery_is_told, give_up),
         cmocka_unit_test_teardown(recovery_points_stay_near, give_up),
         cmocka_unit_test_teardown(nothing_acknowledged_is_lost_in_a_storm, give_up),

@@ -97,6 +97,37 @@ static void what_is_synced_stays(void **state)
     }
 }
 
+/* One sync of everything does for files and names alike; one that fails for neither. */
+static void a_sync_of_everything_is_one(void **state)
+{
+    static const struct sim_fault fault = {
+        .call = SIM_DIR_SYNC_ALL, .times = 1, .effect = SIM_FAIL, .error = EIO};
+    int lost = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        size_t size = 0;
+        begin(seed);
+        bool fails = seed % 2 == 0;
+        assert_int_equal(sys_dir_make_path("/a/b"), 0);
+        assert_int_equal(sys_file_replace_unsynced(folder, "a/b/c", slice_of_text("text")), 0);
+        assert_int_equal(sys_file_replace_unsynced(folder, "d", slice_of_text("text")), 0);
+        if (fails)
+            sim_fault_add(node, &fault);
+        assert_int_equal(sys_dir_sync_all(folder), fails ? -EIO : 0);
+        cut();
+        char *inner = contents("a/b/c", &size);
+        bool there = inner != NULL && size == 4;
+        char *outer = contents("d", &size);
+        there = there && outer != NULL && size == 4;
+        assert_true(there || fails);
+        lost += there ? 0 : 1;
+        free(inner);
+        free(outer);
+        sim_world_free(world);
+    }
+    assert_in_range(lost, 10, 25);
+}
+
 /* A write that is not synced may be lost, kept, torn, or leave a hole before what follows it. */
 static void what_is_not_synced_may_be_anything_legal(void **state)
 {
@@ -376,6 +407,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_synced_stays),
+        cmocka_unit_test(a_sync_of_everything_is_one),
         cmocka_unit_test(a_path_stays_when_it_is_synced_above),
         cmocka_unit_test(what_is_not_synced_may_be_anything_legal),
         cmocka_unit_test(names_need_the_directorys_sync),

@@ -145,6 +145,11 @@ static void whole_files_are_read_and_replaced(void **state)
     assert_int_equal(sys_file_replace(folder, "a", slice_of_text("")), 0);
     expect_file(folder, "a", "");
     assert_int_equal(sys_file_replace(folder, "none/a", slice_of_text("x")), -ENOENT);
+    assert_int_equal(sys_file_replace_unsynced(folder, "a", slice_of_text("third")), 0);
+    assert_int_equal(sys_exists(folder, "a.tmp"), 0);
+    assert_int_equal(sys_dir_sync_all(folder), 0);
+    expect_file(folder, "a", "third");
+    assert_int_equal(sys_dir_sync_all(-1), -EBADF);
 }
 
 static void names_move_and_open_files_stay(void **state)
