@@ -39,6 +39,7 @@ struct checkpoints {
     int dir_count;
     int next_shard; /* that is asked next */
     bool away;      /* a round or a job is under way */
+    bool gathers;   /* in this round: the shards were, or need not be, asked what changed */
     bool failed;    /* memory was out in this round */
     bool hurries;   /* another round is due soon after it */
     bool early;     /* in this round, a shard did not have an image yet */
@@ -193,7 +194,7 @@ static void ask(struct shard *there, struct shard_message *message)
     const struct replica_set *set = server_shard_of(there)->api.replicas;
     c->changes += set->changes;
     c->early = c->early || set->image_end < 0;
-    for (int i = 0; i < c->dir_count && !c->failed; i++)
+    for (int i = 0; i < c->dir_count && c->gathers && !c->failed; i++)
         c->failed = !replica_set_points(set, i, &c->points[i]);
     shard_forward(there, message);
 }
@@ -201,6 +202,8 @@ static void ask(struct shard *there, struct shard_message *message)
 static void answered(struct shard *home, struct shard_message *message);
 
 static const struct shard_route route_ask = {.name = "checkpoints", .run = {ask, answered}};
+
+static void ask_next(struct checkpoints *c);
 
 static bool is_news(const struct checkpoints *c)
 {
@@ -210,6 +213,15 @@ static bool is_news(const struct checkpoints *c)
     return false;
 }
 
+static void ask_first(struct checkpoints *c, bool gathers)
+{
+    c->gathers = gathers;
+    c->changes = 0;
+    c->next_shard = 0;
+    ask_next(c);
+}
+
+/* With many partitions their offsets are some work: they are gathered when there is news. */
 static void ask_next(struct checkpoints *c)
 {
     role_now_on_shard();
@@ -221,6 +233,10 @@ static void ask_next(struct checkpoints *c)
     bool wished = !list_is_empty(&c->served);
     if (c->failed || c->early || (!wished && (!is_news(c) || c->stopped))) {
         end_round(c);
+        return;
+    }
+    if (!c->gathers) {
+        ask_first(c, true);
         return;
     }
     c->job = (struct shard_job){.run = write_run, .on_done = write_done};
@@ -250,9 +266,7 @@ static void begin_round(struct checkpoints *c)
     c->failed = false;
     c->early = false;
     c->error = 0;
-    c->changes = 0;
-    c->next_shard = 0;
-    ask_next(c);
+    ask_first(c, !list_is_empty(&c->served));
 }
 
 static void on_due(struct shard *shard, struct shard_timer *timer)
