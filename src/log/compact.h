@@ -5,7 +5,9 @@
  * put in the place of the old segments while the log is appended to and read.
  *
  * Work is done by a worker in the background lane, some milliseconds at a time; in between the
- * shard has its say. Nothing of the log that is not flushed is touched, nor the active segment. */
+ * shard has its say. Nothing of the log that is not flushed is touched, nor the active segment. Nor
+ * should anything be behind the recovery point that is stored: a start takes a gap between segments
+ * there for a tail that was lost with the power (tbl/recovery.h). */
 #ifndef LOG_COMPACT_H
 #define LOG_COMPACT_H
 
@@ -18,6 +20,7 @@ struct log_cleanable_query {
     int64_t cleaned_to;    /* where the last cleaning ended; -1: there was none */
     int64_t stable_offset; /* high watermark, or the first offset of an open transaction */
     int64_t wall_ms;
+    int64_t end_max; /* nothing from here on is cleaned; 0: no such bound */
 };
 
 struct log_cleanable {

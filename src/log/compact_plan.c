@@ -40,6 +40,8 @@ static int64_t find_end(const struct log *log, const struct log_cleanable_query 
 {
     int64_t end = MIN_OF(query->stable_offset, log_active(log)->base_offset);
     end = MIN_OF(end, log->recovery_point);
+    if (query->end_max > 0)
+        end = MIN_OF(end, query->end_max);
     end = MIN_OF(end, first_young(log, dirty_offset, query->wall_ms));
     return segment_base(log, MAX_OF(end, dirty_offset));
 }

@@ -33,6 +33,7 @@ struct log_options {
     struct uuid topic_id; /* zero: not known */
     struct topic_config config;
     int64_t recovery_point;   /* flushed up to; 0: not known */
+    int64_t cleaned_to;       /* by compaction, as its checkpoint says; 0: not known */
     int64_t log_start_offset; /* of the checkpoint; 0: not known */
     bool offsets_by_name;     /* those two are not this topic's when its first segment is made */
     bool clean;               /* the node stopped cleanly before */

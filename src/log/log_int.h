@@ -91,6 +91,8 @@ struct log {
     int64_t recovery_point; /* L4 */
     int64_t recovered_from; /* while opening: base of the first segment that was walked through, so
                                that what is derived from batches behind it is made again */
+    int64_t cleaned_to;     /* while opening: log_options */
+    bool has_gaps;          /* while opening: within the segment that was walked through last */
     int64_t stored_end; /* the end for which all files are as a clean stop leaves them; -1: none */
     int64_t size;
     int64_t unflushed;    /* bytes that no sync has covered; of a segment in part: all of it */

@@ -184,6 +184,7 @@ static const char *find_segments(struct log *log, struct log_options *options,
         options->log_start_offset = 0; /* what was known is of the other topic */
         options->clean = false;
         log->recovery_point = 0;
+        log->cleaned_to = 0;
         fault = enter_folder(log, &entered, &missing);
     }
     AUTO(file_close) int fd = entered;
@@ -207,6 +208,7 @@ static const char *find_segments(struct log *log, struct log_options *options,
         options->recovery_point = 0;
         options->log_start_offset = 0;
         log->recovery_point = 0;
+        log->cleaned_to = 0;
     }
     if (fault == NULL && fresh)
         fault = make_first_if_new(log, options);
@@ -241,6 +243,7 @@ static struct log *log_new(const struct log_options *options)
     log->recovery_point = options->clean ? INT64_MAX : options->recovery_point;
     log->start_offset = options->log_start_offset;
     log->recovered_from = INT64_MAX;
+    log->cleaned_to = options->cleaned_to;
     log->stored_end = -1;
     list_init(&log->appends);
     log->inline_max = LOG_WRITE_INLINE_MAX;
@@ -274,6 +277,14 @@ static void log_free(struct log *log)
     free(log);
 }
 
+static enum recovery_finding kind_of_gap(const struct log *log, int64_t next)
+{
+    if (log->has_gaps || next <= log->cleaned_to)
+        return RECOVERY_CLEANED_GAP;
+    bool untold = log->recovery_point == 0 && log->config.cleanup_compact;
+    return untold ? RECOVERY_UNTOLD_GAP : RECOVERY_GAP;
+}
+
 /* A segment above the recovery point that was walked through ends where the next one begins. When
  * it does not, the power failed: its tail was lost, and what stands behind the hole goes; or a
  * segment that was removed came back. Compaction leaves such gaps too. */
@@ -282,7 +293,8 @@ static enum err check_next(struct log *log, int at, struct log_recovery *report)
     int64_t next = log->segments[at + 1]->base_offset;
     if (next == log->end_offset || next <= log->start_offset)
         return ERR_NONE;
-    enum recovery_finding finding = next > log->end_offset ? RECOVERY_GAP : RECOVERY_OVERLAP;
+    enum recovery_finding finding =
+        next > log->end_offset ? kind_of_gap(log, next) : RECOVERY_OVERLAP;
     const struct recovery_row *row = log_judge(log, finding, log->end_offset);
     if (row->decision == RECOVERY_ACCEPT)
         return ERR_NONE;

@@ -26,6 +26,7 @@ struct recovery {
     int64_t doubtful_end; /* of a damaged batch that is the last so far; 0: it is not damaged */
     const struct recovery_row *row; /* why the walk ended before the end of the file, or NULL */
     const char *stopped;            /* the same in words */
+    bool damaged;                   /* something was passed */
     bool old_format;                /* at a whole message of format v0 or v1 */
     uint8_t *block;
     size_t capacity;
@@ -94,6 +95,7 @@ static bool goes_on(struct recovery *r, enum recovery_finding finding, int64_t p
 static void pass_damaged(struct recovery *r, const struct batch_header *header)
 {
     int64_t end = batch_last_offset(header);
+    r->damaged = true;
     bool plausible = header->base_offset >= r->next_offset && header->last_offset_delta >= 0 &&
                      end - r->segment->base_offset <= INT32_MAX && end < r->log->recovery_point;
     if (plausible)
@@ -106,6 +108,10 @@ static bool take_batch(struct recovery *r, const struct batch_header *header, in
     struct log_epoch epoch = {.epoch = header->partition_leader_epoch,
                               .start_offset = header->base_offset};
     bool falls = epoch.epoch < log_epochs_latest(&r->log->epochs);
+    /* What is appended has none; behind damage they are its. */
+    bool gap =
+        header->base_offset > r->next_offset || header->record_count <= header->last_offset_delta;
+    r->log->has_gaps = r->log->has_gaps || (gap && !r->damaged);
     r->next_offset = batch_last_offset(header) + 1;
     r->doubtful_end = 0;
     return log_note_indexes(r->log, header, position) &&
@@ -296,6 +302,7 @@ enum err log_recover_segment(struct log *log, int at, struct log_recovery *repor
     if (r.file_size < 0)
         return fail(report, "a segment cannot be opened");
     r.next_offset = segment->base_offset;
+    log->has_gaps = false;
     segment->size = 0;
     segment->unchecked_end = 0; /* every checksum is looked at now */
     segment->max_timestamp = BATCH_NO_TIMESTAMP;

@@ -40,8 +40,8 @@ static void reset_checkpoint(struct replica *replica, const struct log_cleanable
 }
 
 /* Whether the log is to be cleaned now, and what of it. */
-static bool wants_cleaning(struct replica *replica, struct log_cleanable *ret_cleanable)
-    ON(on_shard)
+static bool wants_cleaning(struct replica *replica, int64_t end_max,
+                           struct log_cleanable *ret_cleanable) ON(on_shard)
 {
     if (!can_be_cleaned(replica))
         return false;
@@ -49,6 +49,7 @@ static bool wants_cleaning(struct replica *replica, struct log_cleanable *ret_cl
         .cleaned_to = replica->cleaned_to,
         .stable_offset = replica_last_stable_offset(replica),
         .wall_ms = shard_wall_ms(replica->set->shard),
+        .end_max = end_max,
     };
     log_cleanable(replica->log, &query, ret_cleanable);
     if (ret_cleanable->was_invalid)
@@ -70,7 +71,7 @@ static void ask(struct shard *there, struct shard_message *message)
          node = hash_table_next(&set->table, node)) {
         struct replica *replica = CONTAINER_OF(node, struct replica, node);
         struct log_cleanable cleanable;
-        if (!wants_cleaning(replica, &cleanable))
+        if (!wants_cleaning(replica, 0, &cleanable))
             continue;
         double ratio = log_cleanable_ratio(&cleanable);
         if (ratio <= choice->ratio)
@@ -187,20 +188,50 @@ static void begin(struct cleaner *cleaner, struct replica *replica,
     replica->is_cleaned = log_compact(replica->log, &options);
 }
 
+/* The one that was chosen, if it still wants to. */
+static struct replica *chosen(const struct cleaner *cleaner, int64_t end_max,
+                              struct log_cleanable *ret_cleanable) ON(on_shard)
+{
+    const struct cleaner_choice *choice = &cleaner->choice;
+    struct replica_set *set = &cleaner->all->sets[choice->shard];
+    struct replica *replica = replica_set_find(set, choice->topic_id, choice->partition);
+    bool fine =
+        replica != NULL && !set->stopping && wants_cleaning(replica, end_max, ret_cleanable);
+    return fine ? replica : NULL;
+}
+
+static void on_stored(struct replica_persist *persist)
+{
+    role_now_on_shard();
+    struct cleaner *cleaner = CONTAINER_OF(persist, struct cleaner, persist);
+    struct log_cleanable cleanable;
+    struct replica *replica =
+        persist->error == 0 ? chosen(cleaner, cleaner->stored_point, &cleanable) : NULL;
+    if (replica != NULL && replica->dir_index == cleaner->dir_index) /* not moved meanwhile */
+        begin(cleaner, replica, &cleanable);
+    if (cleaner->replica == NULL || !replica->is_cleaned)
+        shard_forward(cleaner->there, &cleaner->message);
+}
+
+/* Where cleaning leaves gaps, the next start must know that all was flushed: the recovery point is
+ * stored first. */
 static void clean(struct shard *there, struct shard_message *message)
 {
     role_now_on_shard();
     struct cleaner *cleaner = CONTAINER_OF(message, struct cleaner, message);
-    const struct cleaner_choice *choice = &cleaner->choice;
-    struct replica_set *set = &cleaner->all->sets[choice->shard];
-    struct replica *replica = replica_set_find(set, choice->topic_id, choice->partition);
     struct log_cleanable cleanable;
+    struct replica *replica = chosen(cleaner, 0, &cleanable);
     cleaner->there = there;
+    cleaner->replica = NULL;
     cleaner->outcome = CLEANER_FAILED;
-    if (replica != NULL && !set->stopping && wants_cleaning(replica, &cleanable))
-        begin(cleaner, replica, &cleanable);
-    if (replica == NULL || !replica->is_cleaned || cleaner->replica != replica)
+    if (replica == NULL) {
         shard_forward(there, message);
+        return;
+    }
+    cleaner->stored_point = log_recovery_point(replica->log);
+    cleaner->dir_index = replica->dir_index;
+    cleaner->persist = (struct replica_persist){.everything = true, .on_done = on_stored};
+    replica_persist(replica->set, &cleaner->persist);
 }
 
 /* ---- rounds ---- */

@@ -4,6 +4,7 @@
 
 #include "log/compact_map.h"
 #include "replica/cleaner.h"
+#include "replica/start.h"
 
 /* A rate is looked at over this time, as Kafka's throttler does. */
 #define CLEANER_PACE_INTERVAL_MS 300
@@ -27,6 +28,8 @@ struct cleaner {
     /* where it cleans */
     struct shard *there;
     struct replica *replica; /* that is cleaned */
+    struct replica_persist persist;
+    int64_t stored_point; /* its recovery point, which is being stored in dir_index */
     int64_t paced_from_ms;
     int64_t paced_bytes;
     /* what it brings home */

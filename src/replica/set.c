@@ -376,6 +376,7 @@ static void fill_options(struct replica *replica, int dir_index)
     if (!replica->opening->is_forgotten) {
         options->recovery_point = checkpoint_get(&dir->recovery_points, name, 0);
         options->log_start_offset = checkpoint_get(&dir->log_starts, name, 0);
+        options->cleaned_to = checkpoint_get(&dir->cleaner_offsets, name, 0);
     }
     options->clean = dir->was_clean;
 }

@@ -153,6 +153,8 @@ static void answer_wishes(struct checkpoints *c) ON(on_shard)
     while ((link = list_take_first(&c->served)) != NULL) {
         struct replica_persist *wish = CONTAINER_OF(link, struct replica_persist, link);
         wish->error = c->failed ? -ENOMEM : c->error;
+        if (c->stopped && wish->everything && wish->error == 0)
+            wish->error = -ECANCELED; /* of recovery points nothing was written */
         shard_forward(c->home, &wish->message);
     }
 }

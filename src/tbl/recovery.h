@@ -7,6 +7,11 @@
  * promised to survive a power cut, and anything may stand there after one. What is derived from
  * batches is made again from them.
  *
+ * Compaction leaves gaps between segments. Ours only leaves them below the recovery point that is
+ * stored (replica/cleaner.c); Kafka's may above it, where it tells itself by the cleaner's
+ * checkpoint or by gaps within the segment in front. Without either a gap above is a lost tail,
+ * but where no recovery point is known: then it may be either, and nothing is cut.
+ *
  * FINDINGS:  X(NAME, "what it is")
  * PLACES:    X(NAME, bit, "where it is")
  * DECISIONS: X(NAME, "what is done")
@@ -24,6 +29,8 @@
     X(EPOCH_FALLS, "a batch is of an older leader epoch than the one before") \
     X(OLD_FORMAT, "a whole message of format v0 or v1") \
     X(GAP, "a segment begins behind the end of the one before") \
+    X(UNTOLD_GAP, "such a gap, in a log of which nothing says up to where it was flushed") \
+    X(CLEANED_GAP, "such a gap behind what compaction is known to have written") \
     X(OVERLAP, "a segment begins in front of the end of the one before") \
     X(SHORT, "the log ends before what was flushed") \
     X(NO_SEGMENT, "the folder is this topic's and has no segment") \
@@ -66,9 +73,11 @@
     X(OFFSET, RECOVERY_FLUSHED, RECOVERY_ANY_LOG, CONTAIN, "no checksum covers the offset") \
     X(EPOCH_FALLS, RECOVERY_ANYWHERE, RECOVERY_ANY_LOG, ACCEPT, "no checksum covers the epoch") \
     X(OLD_FORMAT, RECOVERY_ANYWHERE, RECOVERY_ANY_LOG, FAULT, "it is somebody's, and not torn") \
-    X(GAP, RECOVERY_ABOVE, RECOVERY_PLAIN, CUT, "the tail between was lost with the power") \
+    X(GAP, RECOVERY_ABOVE, RECOVERY_ANY_LOG, CUT, "the tail between was lost with the power") \
     X(GAP, RECOVERY_FLUSHED, RECOVERY_PLAIN, CONTAIN, "files were lost; the rest is good") \
-    X(GAP, RECOVERY_ANYWHERE, RECOVERY_COMPACTED, ACCEPT, "compaction leaves such gaps") \
+    X(GAP, RECOVERY_FLUSHED, RECOVERY_COMPACTED, ACCEPT, "compaction leaves such gaps") \
+    X(UNTOLD_GAP, RECOVERY_ANYWHERE, RECOVERY_ANY_LOG, CONTAIN, "it may be compaction's") \
+    X(CLEANED_GAP, RECOVERY_ANYWHERE, RECOVERY_ANY_LOG, ACCEPT, "what is cleaned was synced") \
     X(OVERLAP, RECOVERY_ABOVE, RECOVERY_ANY_LOG, CUT, "a segment that was cut off came back") \
     X(OVERLAP, RECOVERY_FLUSHED, RECOVERY_ANY_LOG, FAULT, "which of the two holds is not known") \
     X(SHORT, RECOVERY_FLUSHED, RECOVERY_ANY_LOG, CONTAIN, "batches were lost; the rest is good") \

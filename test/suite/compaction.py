@@ -66,8 +66,8 @@ def active_base(node, topic):
     return max(int(path.name[:20]) for path in (node.data / f"{topic}-0").glob("*.log"))
 
 
-def cleaned_to(node, topic):
-    path = node.data / "cleaner-offset-checkpoint"
+def cleaned_to(node, topic, file="cleaner-offset-checkpoint"):
+    path = node.data / file
     found = re.search(rf"^{topic} 0 (\d+)$", path.read_text() if path.exists() else "", re.M)
     return int(found[1]) if found else -1
 
@@ -105,6 +105,8 @@ def served_and_killed():
         fill(node, "c", tombstones=(1, 2))
         wait_until_clean(node, "c")
         check("the last record of each key is left", is_compacted(node, "c"))
+        check("what is cleaned is known to be flushed, also to a start after a crash",
+              cleaned_to(node, "c", "recovery-point-offset-checkpoint") >= cleaned_to(node, "c"))
         check("what is younger than the lag is not compacted, nor what is to be deleted",
               cleaned_to(node, "young") == -1 and cleaned_to(node, "other") == -1 and
               len(records_of(node, "young")) == len(records_of(node, "other")) == RECORDS)

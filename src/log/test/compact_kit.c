@@ -28,7 +28,8 @@ static void begin(struct log_kit *kit)
     log_cleanable(log,
                   &(struct log_cleanable_query){.cleaned_to = compact->cleaned_to,
                                                 .stable_offset = log_first_unstable_offset(log),
-                                                .wall_ms = compact->wall_ms},
+                                                .wall_ms = compact->wall_ms,
+                                                .end_max = compact->end_max},
                   &compact->range);
     bool due = compact->may_not_be_due ? compact->range.dirty_bytes > 0
                                        : log_cleanable_is_due(log, &compact->range);

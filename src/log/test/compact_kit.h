@@ -8,6 +8,7 @@
 struct compact_kit {
     int64_t cleaned_to; /* -1: none before */
     int64_t wall_ms;
+    int64_t end_max;  /* 0: no such bound */
     int64_t map_size; /* 0: a megabyte */
     bool may_not_be_due;
     /* out */

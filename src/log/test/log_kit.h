@@ -31,6 +31,7 @@ struct log_kit_open {
     bool clean;
     int64_t recovery_point;
     int64_t log_start_offset;
+    int64_t cleaned_to;
     uint8_t topic;       /* last byte of the topic's id; 0: {1} */
     struct log_dir *dir; /* that goes offline with it; NULL: nobody's */
 };

@@ -147,6 +147,21 @@ static void lose_segment(struct log_kit *kit)
     remove_file(kit, 2, ".timeindex"); /* for the one before to be walked through */
 }
 
+/* The segments of 2 and 4 became one, of which offsets 2 and 5 are gone. */
+static void clean_segment(struct log_kit *kit)
+{
+    char name[64];
+    char *data;
+    size_t size;
+    name_of(2, ".log", name);
+    assert_int_equal(sys_file_read_whole(log_kit_dir(kit), name, 4096, &data, &size), 0);
+    int fd = sys_file_open(log_kit_dir(kit), name, SYS_OPEN_WRITE | SYS_OPEN_TRUNCATE);
+    assert_int_equal(sys_file_write_at(fd, slice_of(data + batch_size, size / 2), 0), 0);
+    sys_file_close(fd);
+    free(data);
+    lose_segment(kit);
+}
+
 /* A segment that begins at offset 5 stands between those of 4 and 6. */
 static void bring_back_segment(struct log_kit *kit)
 {
@@ -222,54 +237,61 @@ struct row_case {
     void (*stage)(struct log_kit *);
     int64_t end; /* -1: refused */
     int damages;
+    int64_t point; /* the recovery point, where it is one above which the finding is */
+    int64_t cleaned_to;
 };
 
 /* Where a finding is staged at one place it is at or behind offset 4. */
 static const struct row_case cases[] = {
-    {RECOVERY_TORN, RECOVERY_ABOVE, false, tear, 7, 0},
-    {RECOVERY_TORN, RECOVERY_BELOW, false, tear, -1, 0},
-    {RECOVERY_TORN, RECOVERY_CLEAN, false, tear, -1, 0},
-    {RECOVERY_HOLE, RECOVERY_ABOVE, false, make_hole, 7, 0},
-    {RECOVERY_HOLE, RECOVERY_BELOW, false, make_hole, -1, 0},
-    {RECOVERY_HOLE, RECOVERY_CLEAN, false, make_hole, -1, 0},
-    {RECOVERY_CHECKSUM, RECOVERY_ABOVE, false, break_checksum, 7, 0},
-    {RECOVERY_CHECKSUM, RECOVERY_BELOW, false, break_checksum, 8, 1},
-    {RECOVERY_CHECKSUM, RECOVERY_CLEAN, false, break_checksum, 8, 1},
-    {RECOVERY_OFFSET, RECOVERY_ABOVE, false, break_offset, 7, 0},
-    {RECOVERY_OFFSET, RECOVERY_BELOW, false, break_offset, 7, 2}, /* and it is too short */
-    {RECOVERY_EPOCH_FALLS, RECOVERY_ABOVE, false, lower_epoch, 8, 0},
-    {RECOVERY_EPOCH_FALLS, RECOVERY_BELOW, false, lower_epoch, 8, 0},
-    {RECOVERY_OLD_FORMAT, RECOVERY_ABOVE, false, put_old_message, -1, 0},
-    {RECOVERY_OLD_FORMAT, RECOVERY_BELOW, false, put_old_message, -1, 0},
-    {RECOVERY_GAP, RECOVERY_ABOVE, false, lose_segment, 4, 0},
-    {RECOVERY_GAP, RECOVERY_BELOW, false, lose_segment, 8, 1},
-    {RECOVERY_GAP, RECOVERY_ABOVE, true, lose_segment, 8, 0},
-    {RECOVERY_GAP, RECOVERY_BELOW, true, lose_segment, 8, 0},
-    {RECOVERY_OVERLAP, RECOVERY_ABOVE, false, bring_back_segment, 6, 0},
-    {RECOVERY_OVERLAP, RECOVERY_BELOW, false, bring_back_segment, -1, 0},
-    {RECOVERY_SHORT, RECOVERY_BELOW, false, shorten, 7, 1},
-    {RECOVERY_SHORT, RECOVERY_CLEAN, false, shorten, 7, 1},
-    {RECOVERY_SHORT, RECOVERY_ABOVE, false, shorten, 7, 0},
-    {RECOVERY_NO_SEGMENT, RECOVERY_BELOW, false, lose_all_segments, -1, 0},
-    {RECOVERY_NO_SEGMENT, RECOVERY_CLEAN, false, lose_all_segments, -1, 0},
-    {RECOVERY_NO_SEGMENT, RECOVERY_ABOVE, false, lose_all_segments, 0, 0},
-    {RECOVERY_NO_METADATA, RECOVERY_ABOVE, false, lose_metadata, 8, 0},
-    {RECOVERY_NO_METADATA, RECOVERY_CLEAN, false, lose_metadata, 8, 0},
-    {RECOVERY_OTHER_METADATA, RECOVERY_BELOW, false, change_metadata, 0, 0},
-    {RECOVERY_INDEX, RECOVERY_ABOVE, false, lose_indexes, 8, 0},
-    {RECOVERY_INDEX, RECOVERY_CLEAN, false, lose_indexes, 8, 0},
-    {RECOVERY_TXN_INDEX, RECOVERY_BELOW, false, break_txn_index, 8, 0},
-    {RECOVERY_SNAPSHOT, RECOVERY_ABOVE, false, break_snapshots, 8, 0},
-    {RECOVERY_SNAPSHOT, RECOVERY_CLEAN, false, break_snapshots, 8, 0},
-    {RECOVERY_EPOCHS, RECOVERY_ABOVE, false, contradict_epochs, 8, 0},
-    {RECOVERY_EPOCHS, RECOVERY_CLEAN, false, lose_epochs, 8, 0},
+    {RECOVERY_TORN, RECOVERY_ABOVE, false, tear, 7, 0, 0, 0},
+    {RECOVERY_TORN, RECOVERY_BELOW, false, tear, -1, 0, 0, 0},
+    {RECOVERY_TORN, RECOVERY_CLEAN, false, tear, -1, 0, 0, 0},
+    {RECOVERY_HOLE, RECOVERY_ABOVE, false, make_hole, 7, 0, 0, 0},
+    {RECOVERY_HOLE, RECOVERY_BELOW, false, make_hole, -1, 0, 0, 0},
+    {RECOVERY_HOLE, RECOVERY_CLEAN, false, make_hole, -1, 0, 0, 0},
+    {RECOVERY_CHECKSUM, RECOVERY_ABOVE, false, break_checksum, 7, 0, 0, 0},
+    {RECOVERY_CHECKSUM, RECOVERY_BELOW, false, break_checksum, 8, 1, 0, 0},
+    {RECOVERY_CHECKSUM, RECOVERY_CLEAN, false, break_checksum, 8, 1, 0, 0},
+    {RECOVERY_OFFSET, RECOVERY_ABOVE, false, break_offset, 7, 0, 0, 0},
+    {RECOVERY_OFFSET, RECOVERY_BELOW, false, break_offset, 7, 2, 0, 0}, /* and it is too short */
+    {RECOVERY_EPOCH_FALLS, RECOVERY_ABOVE, false, lower_epoch, 8, 0, 0, 0},
+    {RECOVERY_EPOCH_FALLS, RECOVERY_BELOW, false, lower_epoch, 8, 0, 0, 0},
+    {RECOVERY_OLD_FORMAT, RECOVERY_ABOVE, false, put_old_message, -1, 0, 0, 0},
+    {RECOVERY_OLD_FORMAT, RECOVERY_BELOW, false, put_old_message, -1, 0, 0, 0},
+    {RECOVERY_GAP, RECOVERY_ABOVE, false, lose_segment, 4, 0, 0, 0},
+    {RECOVERY_GAP, RECOVERY_BELOW, false, lose_segment, 8, 1, 0, 0},
+    {RECOVERY_GAP, RECOVERY_ABOVE, true, lose_segment, 4, 0, 2, 0},
+    {RECOVERY_GAP, RECOVERY_BELOW, true, lose_segment, 8, 0, 0, 0},
+    {RECOVERY_UNTOLD_GAP, RECOVERY_ABOVE, true, lose_segment, 8, 1, 0, 0},
+    {RECOVERY_CLEANED_GAP, RECOVERY_ABOVE, true, lose_segment, 8, 0, 2, 6},
+    {RECOVERY_CLEANED_GAP, RECOVERY_ABOVE, true, clean_segment, 8, 0, 2, 0},
+    {RECOVERY_CLEANED_GAP, RECOVERY_ABOVE, false, clean_segment, 8, 0, 0, 0},
+    {RECOVERY_OVERLAP, RECOVERY_ABOVE, false, bring_back_segment, 6, 0, 0, 0},
+    {RECOVERY_OVERLAP, RECOVERY_BELOW, false, bring_back_segment, -1, 0, 0, 0},
+    {RECOVERY_SHORT, RECOVERY_BELOW, false, shorten, 7, 1, 0, 0},
+    {RECOVERY_SHORT, RECOVERY_CLEAN, false, shorten, 7, 1, 0, 0},
+    {RECOVERY_SHORT, RECOVERY_ABOVE, false, shorten, 7, 0, 0, 0},
+    {RECOVERY_NO_SEGMENT, RECOVERY_BELOW, false, lose_all_segments, -1, 0, 0, 0},
+    {RECOVERY_NO_SEGMENT, RECOVERY_CLEAN, false, lose_all_segments, -1, 0, 0, 0},
+    {RECOVERY_NO_SEGMENT, RECOVERY_ABOVE, false, lose_all_segments, 0, 0, 0, 0},
+    {RECOVERY_NO_METADATA, RECOVERY_ABOVE, false, lose_metadata, 8, 0, 0, 0},
+    {RECOVERY_NO_METADATA, RECOVERY_CLEAN, false, lose_metadata, 8, 0, 0, 0},
+    {RECOVERY_OTHER_METADATA, RECOVERY_BELOW, false, change_metadata, 0, 0, 0, 0},
+    {RECOVERY_INDEX, RECOVERY_ABOVE, false, lose_indexes, 8, 0, 0, 0},
+    {RECOVERY_INDEX, RECOVERY_CLEAN, false, lose_indexes, 8, 0, 0, 0},
+    {RECOVERY_TXN_INDEX, RECOVERY_BELOW, false, break_txn_index, 8, 0, 0, 0},
+    {RECOVERY_SNAPSHOT, RECOVERY_ABOVE, false, break_snapshots, 8, 0, 0, 0},
+    {RECOVERY_SNAPSHOT, RECOVERY_CLEAN, false, break_snapshots, 8, 0, 0, 0},
+    {RECOVERY_EPOCHS, RECOVERY_ABOVE, false, contradict_epochs, 8, 0, 0, 0},
+    {RECOVERY_EPOCHS, RECOVERY_CLEAN, false, lose_epochs, 8, 0, 0, 0},
 };
 
 /* What is derived from batches is right whatever was found, where the batches are. */
 static void check_derived(const struct log_kit *kit, const struct row_case *row)
 {
     struct log *log = log_kit_log(kit);
-    if (row->end != BATCHES || row->damages > 0 || row->finding == RECOVERY_GAP)
+    if (row->end != BATCHES || row->damages > 0 || row->finding == RECOVERY_GAP ||
+        row->finding == RECOVERY_CLEANED_GAP)
         return;
     for (int64_t offset = 0; offset < BATCHES; offset++)
         assert_int_equal(log_epoch_of(log, offset), offset / 4);
@@ -294,7 +316,9 @@ static void check_case(const struct row_case *row)
     log_kit_config(kit)->cleanup_compact = row->compacted;
     row->stage(kit);
     struct log_kit_open how = {.clean = row->place == RECOVERY_CLEAN,
-                               .recovery_point = row->place == RECOVERY_ABOVE ? 0 : BATCHES,
+                               .recovery_point =
+                                   row->place == RECOVERY_ABOVE ? row->point : BATCHES,
+                               .cleaned_to = row->cleaned_to,
                                .topic = 1};
     enum err err = log_kit_open(kit, how, &found);
     assert_int_equal(err, row->end < 0 ? ERR_KAFKA_STORAGE_ERROR : ERR_NONE);
