@@ -132,7 +132,7 @@ static struct log_segment *make_fresh(struct log_swap *swap)
 static void forget_recent(const struct log_swap *swap)
 {
     struct log *log = swap->log;
-    for (int i = 0; i < LOG_RECENT_MAX; i++) {
+    for (int i = 0; i < LOG_RECENT_MAX && log->recent != NULL; i++) {
         struct log_recent *recent = &log->recent[i];
         if (recent->segment_base >= swap->bases[0] && recent->segment_base < swap->end_offset)
             recent->size = 0;

@@ -139,7 +139,9 @@ def wait_until_clean(data):
         if all(done.get(f"{topic}-0") == active_base(data / f"{topic}-0") for topic in TOPICS):
             return
         time.sleep(0.05)
-    raise RuntimeError(f"{data} was not cleaned in 30 s: {done}")
+    late = {topic: active_base(data / f"{topic}-0") for topic in TOPICS
+            if done.get(f"{topic}-0") != active_base(data / f"{topic}-0")}
+    raise RuntimeError(f"{data} was not cleaned in 30 s: {done}, {late} is wanted")
 
 
 def clean_with_kafka(jars, data, folder):
@@ -155,7 +157,11 @@ def clean_with_ottla(data, node_settings=CLEANING):
     shutil.copytree(data, node.data)
     node.start()
     try:
-        wait_until_clean(node.data)
+        try:
+            wait_until_clean(node.data)
+        except RuntimeError:
+            print(node.log()[-5000:])
+            raise
         served = all_records(node.address)
         check("Ottla stops cleanly", node.stop() == 0, node.log())
         shutil.rmtree(data)

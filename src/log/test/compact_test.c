@@ -152,6 +152,20 @@ static void the_last_of_each_key_is_left(void **state)
     log_kit_free(kit);
 }
 
+static void a_log_without_appends_since_its_start_is_compacted(void **state)
+{
+    (void)state;
+    struct log_kit *kit = kit_of(1000);
+    append(kit, 100);
+    log_kit_close(kit);
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.clean = true}, NULL), ERR_NONE);
+    struct compact_kit compact = {.cleaned_to = -1, .wall_ms = NOW};
+    assert_true(compact_kit_run(kit, &compact));
+    assert_int_equal(compact.result.end, LOG_COMPACT_DONE);
+    is_compacted(kit, compact.result.end_offset);
+    log_kit_free(kit);
+}
+
 static void what_is_not_due_is_left(void **state)
 {
     (void)state;
@@ -295,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_of_each_key_is_left),
+        cmocka_unit_test(a_log_without_appends_since_its_start_is_compacted),
         cmocka_unit_test(what_is_not_due_is_left),
         cmocka_unit_test(a_lag_and_what_is_not_stable_bound_it),
         cmocka_unit_test(a_full_map_ends_the_round_there),
