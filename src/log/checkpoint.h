@@ -30,8 +30,8 @@ void checkpoint_remove(struct checkpoint *, struct slice name);
 void checkpoint_drop_absent(struct checkpoint *, int dir_fd) NOT_ON(on_shard);
 /* `missing` when there is no entry. */
 int64_t checkpoint_get(const struct checkpoint *, struct slice name, int64_t missing);
-/* NULL on success and when the file is absent; otherwise what is wrong, and the checkpoint is
- * empty. */
+/* NULL on success and when the file is absent or, as Kafka makes it, without a byte; otherwise what
+ * is wrong, and the checkpoint is empty. */
 const char *checkpoint_read(struct checkpoint *, int dir_fd, const char *file) NOT_ON(on_shard);
 /* Replaces the file durably. 0 or -errno. */
 MUST_USE int checkpoint_write(const struct checkpoint *, int dir_fd, const char *file)
