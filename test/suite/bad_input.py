@@ -340,12 +340,13 @@ def large_lists(player):
     expect(43, "more partitions than one request may add", code_of(player.ask("CreatePartitions", 3, {
         "timeoutMs": 1000, "topics": [{"name": TOPIC, "count": 2 ** 31 - 1, "assignments": None}]})), 44)
     words = ",".join(str(number) for number in range(6500))
+    count = 200 if BROKER is None else 10  # Kafka compares each word with each
     changes = [{"resourceType": 2, "resourceName": f"bad-input-none-{i}", "configs": [
-        {"name": "cleanup.policy", "configOperation": 2, "value": words}]} for i in range(200)]
+        {"name": "cleanup.policy", "configOperation": 2, "value": words}]} for i in range(count)]
     begun = time.monotonic()
     answer = player.ask("IncrementalAlterConfigs", 1, {"resources": changes})
-    check("43 lists of 6,500 words for 200 topics that are not there",
-          len(answer.get("responses", [])) == 200 and time.monotonic() - begun < 20)
+    check(f"43 lists of 6,500 words for {count} topics that are not there",
+          len(answer.get("responses", [])) == count and time.monotonic() - begun < 20)
     many = [{"topicId": NONE_ID, "name": f"bad-input-none-{i}"} for i in range(20000)]
     answer = player.ask("Metadata", 12, {"topics": many, "allowAutoTopicCreation": False})
     check("43 20,000 topics that are not there", len(answer.get("topics", [])) == 20000)
