@@ -67,13 +67,16 @@ static int newest(const struct snapshot_list *list)
 }
 
 /* Snapshots of what is not in the log any more, or may not be the same, go for good: were one to
- * come back, it would be taken for one of what is appended there now. 0 or -errno. */
+ * come back, it would be taken for one of what is appended there now. So do those from before the
+ * log's first segment: of what followed them some is gone, such as the end of a transaction. 0 or
+ * -errno. */
 static int remove_untrue(const struct log *log, int folder_fd, struct snapshot_list *list)
     NOT_ON(on_shard)
 {
     bool removed = false;
     for (int i = 0; i < list->count; i++) {
-        if (list->offsets[i] <= MIN_OF(log->end_offset, log->recovered_from))
+        if (list->offsets[i] >= log->segments[0]->base_offset &&
+            list->offsets[i] <= MIN_OF(log->end_offset, log->recovered_from))
             continue;
         char path[LOG_STEM_SIZE + 16];
         snapshot_path(log, list->offsets[i], path, sizeof path);

@@ -534,6 +534,50 @@ static void five_batches_are_remembered_over_any_restart(void **state)
     }
 }
 
+static void let_go(struct log *log, void *context)
+{
+    role_now_on_shard();
+    (void)context;
+    log_raise_start(log, log_active(log)->base_offset);
+    assert_int_equal(log_trim(log, 1), 1);
+}
+
+/* A snapshot of before the first segment knows a transaction whose end went with the segments that
+ * followed it, where the power took the later ones. */
+static void a_snapshot_from_before_the_log_is_no_help(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    struct log_kit_batch data = {.producer_id = 7,
+                                 .count = 1,
+                                 .value_size = 50,
+                                 .timestamp = sys_wall_ms(),
+                                 .transactional = true};
+    struct log_kit_batch marker = data;
+    marker.ends = true;
+    log_kit_config(kit)->segment_bytes = 400;
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    assert_int_equal(log_kit_append(kit, &data).err, ERR_NONE);
+    log_kit_close(kit);
+    assert_int_equal(log_kit_open(kit, clean, NULL), ERR_NONE);
+    assert_int_equal(log_kit_append(kit, &marker).err, ERR_NONE);
+    append(kit, 1);
+    append(kit, 1);
+    assert_int_equal(log_kit_log(kit)->segment_count, 2);
+    assert_int_equal(log_kit_flush(kit), ERR_NONE);
+    int64_t base = log_active(log_kit_log(kit))->base_offset;
+    int64_t point = log_recovery_point(log_kit_log(kit));
+    log_kit_run(kit, let_go, NULL);
+    log_kit_drop(kit);
+    char name[64];
+    (void)snprintf(name, sizeof name, "t-0/%020lld.snapshot", (long long)base);
+    assert_int_equal(sys_unlink(log_kit_dir(kit), name), 0);
+    struct log_kit_open how = {.recovery_point = point, .log_start_offset = base};
+    assert_int_equal(log_kit_open(kit, how, NULL), ERR_NONE);
+    assert_int_equal(log_first_unstable_offset(log_kit_log(kit)), log_end_offset(log_kit_log(kit)));
+    log_kit_free(kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +597,7 @@ int main(void)
         cmocka_unit_test(another_topics_folder_is_set_aside),
         cmocka_unit_test(a_suffix_shortens_the_topic_alone),
         cmocka_unit_test(five_batches_are_remembered_over_any_restart),
+        cmocka_unit_test(a_snapshot_from_before_the_log_is_no_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
