@@ -1,4 +1,6 @@
-/* What a segment needs when its log is opened. Reading is in large blocks with every batch's
+/* What a segment needs when its log is opened. Of what is below the recovery point headers are
+ * enough, where each leads to the next: it was synced, and is looked at before it is served
+ * (check.h). The rest, or all where they do not, is read in large blocks with every batch's
  * checksum verified, since bytes above the recovery point may be anything after a power loss: a
  * hole of zeroes with valid batches behind it is one of its images, and everything from the hole on
  * goes. What is done with what is found says tbl/recovery.h. On a worker. */
@@ -60,14 +62,19 @@ void log_contain(struct log_recovery *report, const struct log_damage *damage)
 
 #define FINE RECOVERY_FINDING_COUNT
 
+static bool offsets_fit(const struct recovery *r, const struct batch_header *header)
+{
+    return header->base_offset >= r->next_offset && header->last_offset_delta >= 0 &&
+           batch_last_offset(header) - r->segment->base_offset <= INT32_MAX;
+}
+
 static enum recovery_finding look_at_batch(const struct recovery *r, const struct batch_view *view)
 {
     const struct batch_header *header = &view->header;
     if (!batch_crc_ok(view->bytes))
         return RECOVERY_CHECKSUM;
     /* The offset is not under the checksum: a flipped bit in it looks like a gap. */
-    if (header->base_offset < r->next_offset || header->last_offset_delta < 0 ||
-        batch_last_offset(header) - r->segment->base_offset > INT32_MAX)
+    if (!offsets_fit(r, header))
         return RECOVERY_OFFSET;
     bool falls = header->partition_leader_epoch >= 0 &&
                  header->partition_leader_epoch < log_epochs_latest(&r->log->epochs);
@@ -96,9 +103,7 @@ static void pass_damaged(struct recovery *r, const struct batch_header *header)
 {
     int64_t end = batch_last_offset(header);
     r->damaged = true;
-    bool plausible = header->base_offset >= r->next_offset && header->last_offset_delta >= 0 &&
-                     end - r->segment->base_offset <= INT32_MAX && end < r->log->recovery_point;
-    if (plausible)
+    if (offsets_fit(r, header) && end < r->log->recovery_point)
         r->doubtful_end = end + 1;
 }
 
@@ -215,6 +220,59 @@ static int walk(struct recovery *r) NOT_ON(on_shard)
     return 0;
 }
 
+/* ---- what was flushed ---- */
+
+static void begin_walk(struct recovery *r)
+{
+    struct log_segment *segment = r->segment;
+    r->next_offset = segment->base_offset;
+    r->log->has_gaps = false;
+    segment->size = 0;
+    segment->max_timestamp = BATCH_NO_TIMESTAMP;
+    segment->first_timestamp = BATCH_NO_TIMESTAMP;
+    segment->max_timestamp_offset = segment->base_offset;
+    log_index_fini(&r->log->index);
+}
+
+/* false: not every header leads to the next, up to the recovery point or the end of the file. */
+static bool take_headers(struct recovery *r, struct log_scan *scan, int *ret_error) NOT_ON(on_shard)
+{
+    struct batch_header header;
+    int64_t position;
+    while (log_scan_next(scan, &header, &position)) {
+        if (!offsets_fit(r, &header))
+            return r->next_offset >= r->log->recovery_point;
+        if (batch_last_offset(&header) >= r->log->recovery_point)
+            return true;
+        if (!take_batch(r, &header, position)) {
+            *ret_error = -ENOMEM;
+            return true;
+        }
+        r->segment->size = scan->position;
+    }
+    return scan->error == 0 || r->next_offset >= r->log->recovery_point;
+}
+
+/* By headers alone, as far as the recovery point; nothing, where they do not fit: then each batch
+ * is judged. 0 or -errno. */
+static int walk_flushed(struct recovery *r) NOT_ON(on_shard)
+{
+    if (r->segment->base_offset >= r->log->recovery_point)
+        return 0;
+    struct log_scan *scan = malloc(sizeof *scan);
+    if (scan == NULL)
+        return -ENOMEM;
+    int error = 0;
+    log_scan_start(scan, r->fd, 0, r->file_size);
+    scan->may_wait = true;
+    if (!take_headers(r, scan, &error)) {
+        log_epochs_cut(&r->log->epochs, r->segment->base_offset);
+        begin_walk(r);
+    }
+    free(scan);
+    return error;
+}
+
 static int64_t segment_file_size(const struct log *log, const struct log_segment *segment)
     NOT_ON(on_shard)
 {
@@ -301,20 +359,16 @@ enum err log_recover_segment(struct log *log, int at, struct log_recovery *repor
     r.file_size = fd < 0 ? fd : sys_file_size(fd);
     if (r.file_size < 0)
         return fail(report, "a segment cannot be opened");
-    r.next_offset = segment->base_offset;
-    log->has_gaps = false;
-    segment->size = 0;
-    segment->unchecked_end = 0; /* every checksum is looked at now */
-    segment->max_timestamp = BATCH_NO_TIMESTAMP;
-    segment->first_timestamp = BATCH_NO_TIMESTAMP;
-    segment->max_timestamp_offset = segment->base_offset;
-    log_index_fini(&log->index);
-    report->scanned_bytes += r.file_size;
+    begin_walk(&r);
     report->rebuilt_indexes++;
     /* log_note_indexes counts for the active segment: the later ones are looked at afterwards. */
     int later = log->segment_count - at - 1;
     log->segment_count = at + 1;
-    int error = walk(&r);
+    int error = walk_flushed(&r);
+    segment->unchecked_end = segment->size;
+    report->scanned_bytes += r.file_size - segment->size;
+    if (error == 0)
+        error = walk(&r);
     log->segment_count += later;
     free(r.block);
     if (error < 0)

@@ -310,6 +310,36 @@ static void an_old_format_is_named_and_never_cut(void **state)
     }
 }
 
+/* Of the segment that holds the recovery point, what is above that is read, and of the rest headers
+ * only: whoever reads it first has it looked at. */
+static void what_was_flushed_is_not_read_again(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    log_kit_config(kit)->index_interval_bytes = 200;
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    for (int i = 0; i < 40; i++)
+        (void)append(kit, 1);
+    int64_t size = log_size(log_kit_log(kit));
+    uint32_t entries = log_kit_log(kit)->index.offset_count;
+    log_kit_drop(kit);
+    flip(kit, size / 4 - 1); /* of offset 9, its record */
+    struct log_recovery found;
+    assert_int_equal(log_kit_open(kit, (struct log_kit_open){.recovery_point = 30}, &found),
+                     ERR_NONE);
+    struct log *log = log_kit_log(kit);
+    assert_int_equal(found.scanned_bytes, size / 4);
+    assert_int_equal(log_end_offset(log), 40);
+    assert_int_equal(log->index.offset_count, entries);
+    assert_int_equal(log_active(log)->unchecked_end, size / 4 * 3);
+    for (int64_t offset = 0; offset < 40; offset++) {
+        struct log_kit_bytes bytes = log_kit_read(kit, offset, 1);
+        assert_int_equal(bytes.err, offset == 9 ? ERR_CORRUPT_MESSAGE : ERR_NONE);
+        free(bytes.data);
+    }
+    log_kit_free(kit);
+}
+
 /* After a clean stop nothing is a torn tail. */
 static void damage_after_a_clean_stop_is_never_cut(void **state)
 {
@@ -325,8 +355,10 @@ static void damage_after_a_clean_stop_is_never_cut(void **state)
     struct log_recovery found;
     assert_int_equal(log_kit_open(kit, clean, &found), ERR_NONE);
     assert_int_equal(found.cut_bytes, 0);
-    assert_int_equal(found.damage_count, 1);
     assert_int_equal(log_end_offset(log_kit_log(kit)), 40);
+    struct log_kit_bytes bytes = log_kit_read(kit, 0, 1);
+    assert_int_equal(bytes.err, ERR_CORRUPT_MESSAGE);
+    free(bytes.data);
     log_kit_drop(kit);
     assert_int_equal(sys_unlink(log_kit_dir(kit), "t-0/00000000000000000000.index"), 0);
     flip(kit, 100);
@@ -589,6 +621,7 @@ int main(void)
         cmocka_unit_test(epochs_are_stored_with_what_a_start_syncs),
         cmocka_unit_test(a_hole_of_zeroes_ends_the_log),
         cmocka_unit_test(an_old_format_is_named_and_never_cut),
+        cmocka_unit_test(what_was_flushed_is_not_read_again),
         cmocka_unit_test(damage_after_a_clean_stop_is_never_cut),
         cmocka_unit_test(an_interrupted_compaction_is_finished),
         cmocka_unit_test(an_unfinished_split_is_taken_back),
