@@ -204,7 +204,8 @@ static void a_clean_stop_is_believed(void **state)
         sim_broker_kill(&run.broker);
         sim_run_start(&run);
         sim_world_run_for(run.world, 10);
-        assert_true(log_tells_of("event=partition_damaged partition=synced-0"));
+        /* Nor is what was flushed read after a crash: whoever reads it first meets it. */
+        assert_false(log_tells_of("partition_"));
         sim_broker_kill(&run.broker);
         assert_true(sim_node_run(run.broker.machine, flip, NULL));
         sim_run_start(&run);
