@@ -119,16 +119,26 @@ static int remove_replaced(void *context, const char *name, bool is_directory)
     return replaced && !is_directory ? remove_file(tidying, name) : 0;
 }
 
-static int take_name(void *context, const char *name, bool is_directory)
+static int take_name(struct tidying *tidying, const char *name) NOT_ON(on_shard)
 {
-    role_now_on_worker();
-    struct tidying *tidying = context;
     char wanted[64];
-    if (is_directory || offset_of(name) < 0 || !has_suffix(name, ".swap"))
-        return 0;
     (void)snprintf(wanted, sizeof wanted, "%.*s", (int)(strlen(name) - strlen(".swap")), name);
     tidying->changed = true;
     return sys_rename(tidying->fd, name, wanted);
+}
+
+static int take_segment_name(void *context, const char *name, bool is_directory)
+{
+    role_now_on_worker();
+    bool swap = offset_of(name) >= 0 && has_suffix(name, ".log.swap");
+    return swap && !is_directory ? take_name(context, name) : 0;
+}
+
+static int take_index_name(void *context, const char *name, bool is_directory)
+{
+    role_now_on_worker();
+    bool swap = offset_of(name) >= 0 && has_suffix(name, ".swap");
+    return swap && !is_directory ? take_name(context, name) : 0;
 }
 
 static int remove_orphan(void *context, const char *name, bool is_directory)
@@ -168,7 +178,11 @@ int log_tidy_folder(int folder_fd)
         error = run_pass(&tidying, measure_swap);
     if (error == 0 && tidying.has_swap)
         error = run_pass(&tidying, remove_replaced);
+    /* The segment first: while it is called ".log.swap", indexes that have their names are taken
+     * for those of what it replaces. */
     if (error == 0 && tidying.has_swap)
-        error = run_pass(&tidying, take_name);
+        error = run_pass(&tidying, take_segment_name);
+    if (error == 0 && tidying.has_swap)
+        error = run_pass(&tidying, take_index_name);
     return error == 0 ? run_pass(&tidying, remove_orphan) : error;
 }
