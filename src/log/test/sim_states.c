@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "log/checkpoint.h"
+#include "log/log_int.h"
 #include "sys/clock.h"
 #include "sys/dir.h"
 #include "sys/file.h"
@@ -65,7 +66,8 @@ static bool is_new(struct states *story, const struct sim_disk *disk,
     uint64_t hash = hash_u64(sim_disk_hash(disk) ^ salt);
     hash = hash_u64(hash + (uint64_t)promise->flushed_end);
     hash = hash_u64(hash + (uint64_t)promise->acked_end);
-    hash = hash_u64(hash + (uint64_t)promise->start_offset) | 1;
+    hash = hash_u64(hash + (uint64_t)promise->start_offset);
+    hash = hash_u64(hash + (uint64_t)promise->form) | 1;
     if (seen->count * 2 >= seen->capacity)
         seen_grow(seen);
     size_t before = seen->count;
@@ -233,7 +235,7 @@ static void note(struct states *story, struct slice bytes, int64_t base_offset)
         ALWAYS(story->batches != NULL, "memory for the test");
     }
     struct states_batch *batch = &story->batches[story->batch_count++];
-    batch->bytes = malloc(bytes.size);
+    *batch = (struct states_batch){.bytes = malloc(bytes.size), .size = bytes.size};
     ALWAYS(batch->bytes != NULL, "memory for the test");
     memcpy(batch->bytes, bytes.data, bytes.size);
     store_i64(batch->bytes, base_offset);
@@ -257,6 +259,7 @@ void states_forget(struct states *story, int64_t from_offset)
 {
     while (states_end(story) > from_offset)
         free(story->batches[--story->batch_count].bytes);
+    story->cleaned_to = MIN_OF(story->cleaned_to, from_offset);
     for (int i = 0; i < STATES_PRODUCERS; i++)
         story->sequences[i] = 0;
     for (int i = 0; i < story->batch_count; i++) {
@@ -301,11 +304,15 @@ static struct slice make_batch(struct states *story, struct batch_builder *build
     batch_builder_begin(builder, &options);
     for (int i = 0; i < count; i++) {
         uint8_t value[512];
+        char key = (char)('a' + prng_below(&story->prng, STATES_KEYS));
         size_t size = prng_below(&story->prng, sizeof value);
+        bool tombstone = prng_below(&story->prng, 8) == 0;
         prng_fill(&story->prng, value, size);
-        batch_builder_add(builder, &(struct batch_record){
-                                       .timestamp = sys_wall_ms(), /* else the producer expires */
-                                       .value = slice_of(value, size)});
+        batch_builder_add(
+            builder,
+            &(struct batch_record){.timestamp = sys_wall_ms(), /* else the producer expires */
+                                   .key = slice_of(&key, 1),
+                                   .value = tombstone ? (struct slice){0} : slice_of(value, size)});
     }
     return batch_builder_finish(builder, NULL);
 }
@@ -381,6 +388,12 @@ void states_open(struct states *story)
     struct log_kit_open how = states_start(story, story->promise.topic);
     enum err err = log_kit_open(story->kit, how, &recovery);
     HOLDS(story, err == ERR_NONE, "the log opens: %s", recovery.fault);
+    /* A producer of which only a marker is left begins again. */
+    for (int i = 1; i < STATES_PRODUCERS; i++) {
+        const struct producer *producer = producers_find(&log_kit_log(story->kit)->producers, i);
+        if (producer != NULL && producer->batch_count == 0)
+            story->sequences[i] = 0;
+    }
     /* Who sends again what a start found is told that it is there: it must be so for good. */
     if (story->config.flush_messages == 1)
         story->promise.flushed_end = states_end(story);
@@ -398,25 +411,67 @@ static void make_kit(struct states *story)
 static struct log_kit *dead_kits[64];
 static size_t dead_kit_count;
 
-void states_cut(struct states *story)
+/* Of what was lost from the middle nothing stays but its offsets. */
+static void forget_lost(struct states *story)
 {
-    states_look(story);
+    for (int i = 0; i < story->batch_count; i++) {
+        struct states_batch *batch = &story->batches[i];
+        if (!batch->was_lost)
+            continue;
+        free(batch->bytes);
+        batch->bytes = NULL;
+        batch->size = 0;
+        batch->marker = TXN_MARKER_NONE;
+        batch->header.producer_id = BATCH_NO_PRODUCER_ID;
+        batch->header.attributes = 0;
+    }
+}
+
+/* The node dies and has this disk, of which nothing is pending. */
+static void go_on_from(struct states *story, const struct sim_disk *left,
+                       struct states_promise promise)
+{
     dead_kits[dead_kit_count++ % COUNT_OF(dead_kits)] = story->kit;
     sim_disk_watch(story->node, NULL, NULL);
     sim_node_cut(story->node);
-    struct sim_disk *left = sim_disk_copy(story->node);
-    struct states_promise promise = story->promise;
-    promise.acked_end = promise.flushed_end;
-    sim_disk_give(story->mirror, left);
+    sim_disk_put(story->node, left);
+    sim_disk_put(story->mirror, left);
     sim_node_use(story->mirror);
+    promise.acked_end = promise.flushed_end;
     struct states_found found = states_examine(story, &promise);
     sim_node_use(story->node);
+    if (promise.form != STATES_AS_THEY_WERE)
+        states_cleaned(story, true);
+    forget_lost(story);
     states_forget(story, found.end_offset);
-    story->promise.acked_end = found.end_offset;
+    promise.acked_end = found.end_offset;
+    promise.form = STATES_AS_THEY_WERE;
+    story->promise = promise;
     story->leader_epoch++;
     make_kit(story);
     sim_disk_watch(story->node, on_change, story);
     states_open(story);
+}
+
+void states_cut(struct states *story)
+{
+    states_look(story);
+    struct sim_disk *left = sim_disk_copy(story->node);
+    sim_disk_become_any(left, &story->prng);
+    go_on_from(story, left, story->promise);
+    sim_disk_free(left);
+}
+
+void states_cut_within(struct states *story)
+{
+    if (story->point_count == 0)
+        return;
+    uint64_t at = prng_below(&story->prng, (uint64_t)story->point_count);
+    struct states_promise promise = story->points[at].promise;
+    struct sim_disk *left = draw(story, story->points[at].disk);
+    states_look(story);
+    go_on_from(story, left, promise);
+    sim_disk_free(left);
 }
 
 /* ---- the story ---- */
@@ -424,7 +479,8 @@ void states_cut(struct states *story)
 static void begin(struct states *story, uint64_t seed)
 {
     static const int segment_sizes[] = {600, 2500, 9000};
-    *story = (struct states){.seed = seed, .operation = "beginning", .promise = {.topic = 1}};
+    *story = (struct states){
+        .seed = seed, .operation = "beginning", .promise = {.topic = 1}, .cleaned_to = -1};
     prng_init(&story->prng, seed);
     story->world = sim_world_new(seed);
     story->node = sim_node_new(story->world, "alone", "10.0.0.1");
@@ -439,6 +495,10 @@ static void begin(struct states *story, uint64_t seed)
         .flush_messages = prng_chance(&story->prng, 1, 2) ? 1 : INT64_MAX,
         .flush_ms = INT64_MAX,
         .file_delete_delay_ms = prng_chance(&story->prng, 1, 2) ? 0 : 60000,
+        .cleanup_compact = prng_chance(&story->prng, 1, 2),
+        .delete_retention_ms = 1000,
+        .max_compaction_lag_ms = INT64_MAX,
+        .max_decompressed_message_bytes = INT32_MAX,
     };
     sim_node_use(story->node);
     make_kit(story);

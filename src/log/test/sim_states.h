@@ -17,7 +17,15 @@
 #define STATES_FOLDER "/data"
 #define STATES_LOG "t-0"
 #define STATES_PRODUCERS 5
+#define STATES_KEYS 6
 #define STATES_TRANSACTIONAL 3 /* the first producer whose batches are in transactions */
+
+/* Which bytes the batches of sealed segments have. */
+enum states_form {
+    STATES_AS_THEY_WERE,
+    STATES_EITHER, /* each segment's as they were, or as the cleaning under way leaves them */
+    STATES_CLEANED,
+};
 
 /* What the log has promised by now. */
 struct states_promise {
@@ -25,13 +33,22 @@ struct states_promise {
     int64_t acked_end;    /* survives a kill */
     int64_t start_offset; /* all from here on: no trim went, or was about to go, beyond */
     uint8_t topic;        /* that the folder must be opened as */
+    enum states_form form;
 };
 
-/* One batch as it must stand in the file. */
+/* One batch. */
 struct states_batch {
-    struct batch_header header;
-    uint8_t *bytes;
-    enum txn_marker marker; /* where it ends a transaction */
+    struct batch_header header; /* as it was appended */
+    enum txn_marker marker;     /* where it ends a transaction */
+    uint8_t *bytes;             /* as it stands in the file; NULL: a cleaning removed it */
+    size_t size;
+    /* As the cleaning under way, if there is one, leaves it. */
+    uint8_t *cleaned;
+    size_t cleaned_size;
+    bool is_aborted;
+    /* What the opening that was last found of it. */
+    bool was_cleaned;
+    bool was_lost; /* with the power, from the end of a segment that others follow */
 };
 
 struct states_point;
@@ -49,6 +66,7 @@ struct states {
     struct states_batch *batches; /* in order of offset, without gaps */
     int batch_count;
     int batch_capacity;
+    int64_t cleaned_to; /* -1: there was no cleaning */
     int32_t leader_epoch;
     int32_t sequences[STATES_PRODUCERS]; /* the next one of each */
     struct states_point *points;         /* since the operation began */
@@ -98,6 +116,8 @@ void states_open(struct states *);
 void states_look(struct states *);
 /* The power fails; the log is opened from what is left. */
 void states_cut(struct states *);
+/* The same as if it had failed at one of the moments since the operation began, drawn here. */
+void states_cut_within(struct states *);
 /* What was appended from the offset on is gone. */
 void states_forget(struct states *, int64_t from_offset);
 
@@ -109,11 +129,28 @@ void states_forget(struct states *, int64_t from_offset);
 NORETURN void states_broken(const struct states *, const char *condition, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
+/* ---- sim_states_compact.c ---- */
+
+/* Cleans the log, and holds what that leaves against what was appended; then promise.form is
+ * STATES_CLEANED, and states_cleaned is due when all moments were looked at. false: there was
+ * nothing to clean. */
+bool states_compact(struct states *);
+/* From now on the batches are as the cleaning left them. found: where the last opening found them
+ * so. */
+void states_cleaned(struct states *, bool found);
+/* Whether the log may have nothing of the batch. */
+bool states_may_lack(const struct states_batch *, enum states_form);
+
 /* ---- sim_states_txn.c ---- */
 
-/* Holds what the log knows of transactions against its batches [from, to) of the story, and its
- * transaction indexes against that. */
-void states_check_transactions(struct states *, const struct log *, int from, int to);
+/* Holds what the log knows of transactions against its batches of the story, and its transaction
+ * indexes against that. */
+struct states_part {
+    int from;
+    int to;
+    enum states_form form;
+};
+void states_check_transactions(struct states *, const struct log *, struct states_part);
 
 /* ---- sim_states_check.c ---- */
 

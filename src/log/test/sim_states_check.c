@@ -57,86 +57,150 @@ static int find_batch(const struct check *check, int64_t base_offset)
     return at;
 }
 
-static bool offset_entry_fits(const struct check *check, int from, int to,
-                              const struct index_entry *entry)
+/* A segment's batches as they stand in its file. */
+struct segment_bytes {
+    int64_t base_offset;
+    const char *data;
+    size_t size;
+};
+
+/* The batch that stands at the position, the first one's being 0; its end, or -1. */
+static int64_t next_batch(const struct segment_bytes *bytes, int64_t position,
+                          struct batch_header *ret_header)
 {
-    int64_t position = 0;
-    int64_t base = from < to ? check->story->batches[from].header.base_offset : 0;
-    for (int i = from; i < to; i++) {
-        const struct batch_header *header = &check->story->batches[i].header;
-        if (position == entry->position)
-            return batch_last_offset(header) - base == entry->relative_offset;
-        position += header->size;
-    }
+    struct slice rest = slice_of(bytes->data + position, bytes->size - (size_t)position);
+    return batch_parse(rest, ret_header) == BATCH_OK ? position + ret_header->size : -1;
+}
+
+static bool offset_entry_fits(const struct segment_bytes *bytes, const struct index_entry *entry)
+{
+    struct batch_header header;
+    int64_t next;
+    for (int64_t at = 0; (next = next_batch(bytes, at, &header)) >= 0; at = next)
+        if (at == entry->position)
+            return batch_last_offset(&header) - bytes->base_offset == entry->relative_offset;
     return false;
 }
 
-static bool time_entry_fits(const struct check *check, int from, int to,
-                            const struct time_index_entry *entry)
+static bool time_entry_fits(const struct segment_bytes *bytes, const struct time_index_entry *entry)
 {
-    int64_t base = from < to ? check->story->batches[from].header.base_offset : 0;
-    for (int i = from; i < to; i++) {
-        const struct batch_header *header = &check->story->batches[i].header;
-        if (batch_last_offset(header) - base == entry->relative_offset)
-            return header->max_timestamp == entry->timestamp;
-    }
+    struct batch_header header;
+    int64_t next;
+    for (int64_t at = 0; (next = next_batch(bytes, at, &header)) >= 0; at = next)
+        if (batch_last_offset(&header) - bytes->base_offset == entry->relative_offset)
+            return header.max_timestamp == entry->timestamp;
     return false;
 }
 
-/* The index of a segment that holds the story's batches [from, to). */
-static void check_index(const struct check *check, const struct log_index *index, int from, int to)
+static void check_index(const struct check *check, const struct log_index *index,
+                        const struct segment_bytes *bytes)
 {
     for (uint32_t i = 0; i < index->offset_count; i++)
-        HOLDS(check->story, offset_entry_fits(check, from, to, &index->offsets[i]),
-              "entry %u of an index of batches %d to %d points to no batch", i, from, to);
+        HOLDS(check->story, offset_entry_fits(bytes, &index->offsets[i]),
+              "entry %u of the index of segment %lld points to no batch", i,
+              (long long)bytes->base_offset);
     for (uint32_t i = 0; i < index->time_count; i++)
-        HOLDS(check->story, time_entry_fits(check, from, to, &index->times[i]),
-              "entry %u of a time index of batches %d to %d is of no batch", i, from, to);
+        HOLDS(check->story, time_entry_fits(bytes, &index->times[i]),
+              "entry %u of the time index of segment %lld is of no batch", i,
+              (long long)bytes->base_offset);
 }
 
-static void check_index_files(const struct check *check, int at, int from, int to)
+static void check_index_files(const struct check *check, int at, const struct segment_bytes *bytes)
 {
     struct log_index index;
     char stem[LOG_STEM_SIZE];
     log_index_init(&index);
-    log_stem(check->log, check->log->segments[at]->base_offset, stem);
+    log_stem(check->log, bytes->base_offset, stem);
     /* They are made again when they are needed. Those of a segment that is let go of may be gone;
      * where a flush ended with it the cut may have come between the roll and what that needs. */
     int64_t end = log_segment_end(check->log, at);
     bool may_lack = end <= check->log->start_offset || end == check->flushed;
     HOLDS(check->story, log_index_load(&index, check->log->dir_fd, stem) || may_lack,
           "segment %d has its indexes", at);
-    check_index(check, &index, from, to);
+    check_index(check, &index, bytes);
     log_index_fini(&index);
 }
 
-/* Byte by byte; on return check->to is behind its last batch. */
+/* The batches that a segment may hold, and in which form. */
+struct extent {
+    int from;
+    int to;
+    bool whole; /* all of them */
+    bool cleaned;
+};
+
+/* In a log that is cleaned, a tail that was lost with the power cannot be told from one that was
+ * cleaned: the segments behind it stay. */
+static bool may_end_at(const struct check *check, int at)
+{
+    return check->story->config.cleanup_compact &&
+           check->story->batches[at].header.base_offset >= check->promise->acked_end;
+}
+
+/* The index behind the last batch that stands in the file; -1: others do. */
+static int match(const struct check *check, const struct segment_bytes *bytes,
+                 const struct extent *extent)
+{
+    size_t position = 0;
+    int at = extent->from;
+    for (; at < extent->to && (position < bytes->size || extent->whole); at++) {
+        const struct states_batch *batch = &check->story->batches[at];
+        const uint8_t *wanted = extent->cleaned ? batch->cleaned : batch->bytes;
+        size_t size = extent->cleaned ? batch->cleaned_size : batch->size;
+        if (wanted == NULL)
+            continue;
+        if (position == bytes->size && may_end_at(check, at))
+            return at;
+        if (bytes->size - position < size || memcmp(bytes->data + position, wanted, size) != 0)
+            return -1;
+        position += size;
+    }
+    return position == bytes->size ? at : -1;
+}
+
+/* What stands in the segment is what was appended there, byte by byte, or what a cleaning left of
+ * all of it. */
+static void match_segment(struct check *check, int at, const struct segment_bytes *bytes)
+{
+    const struct log *log = check->log;
+    struct states *story = check->story;
+    bool last = at + 1 == log->segment_count;
+    struct extent extent = {.from = check->to, .to = story->batch_count};
+    if (!last) {
+        extent.to = find_batch(check, log->segments[at + 1]->base_offset);
+        extent.whole = log->segments[at + 1]->base_offset > log->start_offset;
+    }
+    int to = check->promise->form != STATES_CLEANED ? match(check, bytes, &extent) : -1;
+    extent.cleaned = to < 0;
+    if (to < 0 && check->promise->form != STATES_AS_THEY_WERE)
+        to = match(check, bytes, &extent);
+    HOLDS(story, to >= 0, "segment %lld has other batches than those from %d to %d",
+          (long long)bytes->base_offset, extent.from, extent.to);
+    for (int i = extent.from; i < to; i++)
+        story->batches[i].was_cleaned = extent.cleaned;
+    for (int i = to; i < extent.to && extent.whole; i++)
+        story->batches[i].was_lost = true;
+    check->to = extent.whole ? extent.to : to;
+}
+
 static void check_segment(struct check *check, int at)
 {
     const struct log_segment *segment = check->log->segments[at];
-    struct states *story = check->story;
     char *data = NULL;
     size_t size = 0;
-    int from = check->to;
     int error =
         sys_file_read_whole(check->log->dir_fd, segment->handle->path, 1 << 20, &data, &size);
-    HOLDS(story, error == 0 && (int64_t)size == segment->size, "segment %d has its size", at);
-    for (size_t position = 0; position < size; check->to++) {
-        HOLDS(story, check->to < story->batch_count, "batches stand that were not appended");
-        const struct states_batch *batch = &story->batches[check->to];
-        HOLDS(story,
-              size - position >= (size_t)batch->header.size &&
-                  memcmp(data + position, batch->bytes, (size_t)batch->header.size) == 0,
-              "the batch of offset %lld is another", (long long)batch->header.base_offset);
-        position += (size_t)batch->header.size;
-    }
+    HOLDS(check->story, error == 0 && (int64_t)size == segment->size, "segment %d has its size",
+          at);
+    const struct segment_bytes bytes = {segment->base_offset, data, size};
+    match_segment(check, at, &bytes);
     check->hash = slice_hash(slice_of(data, size), check->hash);
     check->hash = hash_u64(check->hash + (uint64_t)segment->base_offset);
-    free(data);
     if (at + 1 < check->log->segment_count)
-        check_index_files(check, at, from, check->to);
+        check_index_files(check, at, &bytes);
     else
-        check_index(check, &check->log->index, from, check->to);
+        check_index(check, &check->log->index, &bytes);
+    free(data);
 }
 
 /* Below the log's start some may be missing, of those that were being removed. */
@@ -157,46 +221,60 @@ static void check_segments(struct check *check)
 
 /* ---- what is derived ---- */
 
+static bool may_lack(const struct check *check, int at)
+{
+    return check->story->batches[at].was_lost ||
+           states_may_lack(&check->story->batches[at], check->promise->form);
+}
+
 static void check_epochs(const struct check *check)
 {
+    int32_t least = -1;
+    int32_t last = -1;
     for (int i = check->from; i < check->to; i++) {
         const struct batch_header *header = &check->story->batches[i].header;
-        if (header->base_offset < check->log->start_offset)
+        last = header->partition_leader_epoch;
+        least = may_lack(check, i) ? least : last;
+        if (header->base_offset < check->log->start_offset || may_lack(check, i))
             continue; /* forgotten */
         int32_t epoch = log_epoch_of(check->log, header->base_offset);
         HOLDS(check->story, epoch == header->partition_leader_epoch,
               "offset %lld is of epoch %d instead of %d", (long long)header->base_offset, epoch,
               header->partition_leader_epoch);
     }
-    int32_t last = check->to > check->from
-                       ? check->story->batches[check->to - 1].header.partition_leader_epoch
-                       : -1;
-    HOLDS(check->story, check->to == check->from || log_latest_epoch(check->log) == last,
-          "the last epoch is %d instead of %d", log_latest_epoch(check->log), last);
+    int32_t latest = log_latest_epoch(check->log);
+    HOLDS(check->story, check->to == check->from || (latest >= least && latest <= last),
+          "the last epoch is %d instead of %d", latest, last);
 }
 
-/* Its batches from the last one on are those that are remembered, at most five. */
+static bool is_same(const struct producer_batch *batch, const struct batch_header *header)
+{
+    return batch->last_offset == batch_last_offset(header) &&
+           batch->last_sequence == batch_last_sequence(header);
+}
+
+/* Its batches from the last one on are those that are remembered, at most five; but for the last
+ * one, a cleaning may have removed them. */
 static void check_producer(const struct check *check, int64_t id)
 {
     struct states *story = check->story;
     const struct producer *producer = producers_find(&check->log->producers, id);
+    int count = producer != NULL ? producer->batch_count : 0;
     int seen = 0;
+    bool lacks = false;
     for (int i = check->to - 1; i >= check->from && seen < PRODUCER_BATCHES_MAX; i--) {
         const struct batch_header *header = &story->batches[i].header;
-        if (header->producer_id != id || batch_is_control(header))
+        if (header->producer_id != id || batch_is_control(header) || story->batches[i].was_lost)
             continue;
-        seen++;
-        HOLDS(story, producer != NULL && producer->batch_count >= seen,
-              "batch %d of producer %lld is forgotten", seen, (long long)id);
-        const struct producer_batch *batch = &producer->batches[producer->batch_count - seen];
-        HOLDS(story,
-              batch->last_offset == batch_last_offset(header) &&
-                  batch->last_sequence == batch_last_sequence(header),
-              "batch %d of producer %lld is remembered as another", seen, (long long)id);
+        lacks = lacks || (seen > 0 && may_lack(check, i));
+        bool there = count > seen && is_same(&producer->batches[count - seen - 1], header);
+        HOLDS(story, there || lacks, "batch %d of producer %lld, of offset %lld, is forgotten",
+              seen, (long long)id, (long long)header->base_offset);
+        seen += there ? 1 : 0;
     }
-    HOLDS(story,
-          producer == NULL || producer->batch_count == 0 ||
-              producer->batches[producer->batch_count - 1].last_offset < check->log->end_offset,
+    HOLDS(story, seen == count || check->from > 0, "producer %lld has %d batches, %d are its own",
+          (long long)id, count, seen);
+    HOLDS(story, count == 0 || producer->batches[count - 1].last_offset < check->log->end_offset,
           "L5: producer %lld has a batch behind the end", (long long)id);
 }
 
@@ -210,7 +288,9 @@ static void check_promise(const struct check *check)
           "it starts at %lld, %lld was promised", (long long)log->start_offset,
           (long long)check->promise->start_offset);
     int64_t end = check->to == 0 ? 0 : batch_last_offset(&story->batches[check->to - 1].header) + 1;
-    HOLDS(story, check->from == check->to || log->end_offset == end, "it ends with its last batch");
+    HOLDS(story, check->from == check->to || log->end_offset == end,
+          "it ends with its last batch, at %lld instead of %lld", (long long)log->end_offset,
+          (long long)end);
     HOLDS(story, log->segments[0]->base_offset <= log->start_offset, "its start is there");
     log_check(log);
 }
@@ -238,12 +318,16 @@ struct states_found states_examine(struct states *story, const struct states_pro
           recovery.fault, (long long)recovery.fault_offset, (long long)how.recovery_point);
     struct check check = {
         .story = story, .promise = promise, .log = log, .flushed = how.recovery_point};
+    for (int i = 0; i < story->batch_count; i++)
+        story->batches[i].was_lost = false;
     check_segments(&check);
     check_promise(&check);
     check_epochs(&check);
     for (int64_t id = 1; id < STATES_PRODUCERS; id++)
         check_producer(&check, id);
-    states_check_transactions(story, log, check.from, check.to);
+    states_check_transactions(
+        story, log,
+        (struct states_part){.from = check.from, .to = check.to, .form = promise->form});
     struct states_found found = {
         .start_offset = log->start_offset, .end_offset = log->end_offset, .hash = check.hash};
     (void)log_close(log, false);

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Where a transaction began may be told in several ways where the log's beginning went: by a
- * snapshot that knew its first batch, or by the batch that was the log's first of it when it was
- * walked through. */
+/* Where a transaction began may be told in several ways where the log's beginning went, or a
+ * cleaning removed its first batches: by what knew its first batch, or by the batch that was the
+ * log's first of it when it was walked through. */
 struct open {
     int64_t first;    /* of all batches that were appended; -1: it is not open */
-    int64_t first_in; /* of those that the log holds; -1: none */
+    int64_t first_in; /* of those that the log surely holds; -1: none */
 };
 
 /* An aborted one as it must be told of. */
@@ -28,7 +28,7 @@ struct wanted {
 struct txn_check {
     struct states *story;
     const struct log *log;
-    int from;
+    struct states_part part;
     struct open open[STATES_PRODUCERS];
     int next; /* of the log's aborted list */
 };
@@ -95,7 +95,7 @@ static void on_marker(struct txn_check *check, int at)
 static void on_batch(struct txn_check *check, int at)
 {
     const struct states_batch *batch = &check->story->batches[at];
-    if (!batch_is_transactional(&batch->header))
+    if (!batch_is_transactional(&batch->header) || batch->was_lost)
         return;
     if (batch->marker != TXN_MARKER_NONE) {
         on_marker(check, at);
@@ -104,7 +104,7 @@ static void on_batch(struct txn_check *check, int at)
     struct open *open = &check->open[batch->header.producer_id];
     int64_t first = batch->header.base_offset;
     open->first = open->first < 0 ? first : open->first;
-    if (at >= check->from)
+    if (at >= check->part.from && !states_may_lack(batch, check->part.form))
         open->first_in = open->first_in < 0 ? first : open->first_in;
 }
 
@@ -160,12 +160,12 @@ static void check_index(const struct txn_check *check, int at)
     free(data);
 }
 
-void states_check_transactions(struct states *story, const struct log *log, int from, int to)
+void states_check_transactions(struct states *story, const struct log *log, struct states_part part)
 {
-    struct txn_check check = {.story = story, .log = log, .from = from};
+    struct txn_check check = {.story = story, .log = log, .part = part};
     for (int i = 0; i < STATES_PRODUCERS; i++)
         check.open[i] = (struct open){.first = -1, .first_in = -1};
-    for (int i = 0; i < to; i++)
+    for (int i = 0; i < part.to; i++)
         on_batch(&check, i);
     const struct txn_list *aborted = &log->txns.aborted;
     HOLDS(story, check.next == aborted->count, "L8: a transaction that was not aborted is told of");

@@ -1,5 +1,5 @@
 /* Crash states by the thousand: seeded stories of appends, flushes, rolls, checkpoints, trims,
- * deletions, stops and cuts; see sim_states.h. OTTLA_SIM_STATES is how many states are wanted in
+ * cleanings, deletions, stops and cuts; see sim_states.h. OTTLA_SIM_STATES is how many states are wanted in
  * all, OTTLA_SIM_FIRST_SEED where to begin. */
 #include "base/always.h"
 #include "log/dir.h"
@@ -98,6 +98,35 @@ static void trim(struct states *story)
     log_kit_run(story->kit, trim_log, NULL);
 }
 
+/* ---- cleaning ---- */
+
+static void compact(struct states *story)
+{
+    if (!story->config.cleanup_compact)
+        return;
+    if (prng_chance(&story->prng, 3, 4))
+        states_flush(story);
+    if (!states_compact(story))
+        return;
+    states_look(story);
+    states_cleaned(story, false);
+    story->promise.form = STATES_AS_THEY_WERE;
+}
+
+/* What a start made of a cleaning that was cut off is gone on with. */
+static void cut_while_compacting(struct states *story)
+{
+    if (!story->config.cleanup_compact)
+        return;
+    states_flush(story);
+    states_look(story);
+    int64_t cleaned_to = story->cleaned_to;
+    if (!states_compact(story))
+        return;
+    story->cleaned_to = cleaned_to;
+    states_cut_within(story);
+}
+
 /* ---- stopping and deleting ---- */
 
 static void stop_cleanly(struct states *story)
@@ -151,6 +180,8 @@ static const struct states_operation operations[] = {
     {"flush", 1, states_flush},
     {"checkpoint", 3, checkpoint},
     {"trim", 2, trim},
+    {"compact", 3, compact},
+    {"cut while compacting", 2, cut_while_compacting},
     {"clean stop", 1, stop_cleanly},
     {"kill", 2, stop_by_kill},
     {"cut", 3, states_cut},
