@@ -14,7 +14,9 @@
 /* By what it is decided which records go. */
 struct cleaning {
     struct states *story;
-    int64_t end_offset; /* up to which it went */
+    int64_t start_offset;
+    int64_t dirty_offset; /* from which on keys were looked for */
+    int64_t end_offset;   /* up to which it went */
     int64_t wall_ms;
     int64_t last[STATES_KEYS]; /* offset of the last record of each key in front of there */
 };
@@ -168,8 +170,11 @@ static int is_due(const struct cleaning *cleaning, const struct states_batch *ba
         return horizon_has_passed(cleaning, &was->header) ? -1 : 0;
     if (offset >= cleaning->end_offset)
         return batch->is_aborted ? -1 : 0;
-    if (batch->is_aborted || cleaning->last[key_of(&was->record)] != offset)
-        return 1;
+    if (offset < cleaning->start_offset && batch->is_aborted)
+        return -1; /* nobody reads it, and what ended there is forgotten */
+    int64_t last = cleaning->last[key_of(&was->record)];
+    if (batch->is_aborted || last != offset)
+        return batch->is_aborted || last >= cleaning->dirty_offset ? 1 : -1;
     bool tombstone = slice_is_null(was->record.value);
     return tombstone && horizon_has_passed(cleaning, &was->header) ? 1 : 0;
 }
@@ -230,7 +235,12 @@ static void check_batch(const struct cleaning *cleaning, const struct states_bat
 static void check_cleaning(struct states *story, const struct compact_kit *compact)
 {
     struct cleaning cleaning = {
-        .story = story, .end_offset = compact->result.end_offset, .wall_ms = compact->wall_ms};
+        .story = story,
+        .start_offset = log_start_offset(log_kit_log(story->kit)),
+        .dirty_offset = compact->range.first_dirty_offset,
+        .end_offset = compact->result.end_offset,
+        .wall_ms = compact->wall_ms,
+    };
     const struct log *log = log_kit_log(story->kit);
     int at = 0;
     for (int i = 0; i < log->segment_count; i++)

@@ -1,9 +1,10 @@
 /* Crash states by the thousand: seeded stories of appends, flushes, rolls, checkpoints, trims,
- * cleanings, deletions, stops and cuts; see sim_states.h. OTTLA_SIM_STATES is how many states are wanted in
- * all, OTTLA_SIM_FIRST_SEED where to begin. */
+ * cleanings, deletions, stops and cuts; see sim_states.h. OTTLA_SIM_STATES is how many states are
+ * wanted in all, OTTLA_SIM_FIRST_SEED where to begin. */
 #include "base/always.h"
 #include "log/dir.h"
 #include "log/log_int.h"
+#include "log/retention.h"
 #include "log/test/sim_states.h"
 
 #include <limits.h>
@@ -98,6 +99,73 @@ static void trim(struct states *story)
     log_kit_run(story->kit, trim_log, NULL);
 }
 
+/* What retention would let go, now. */
+struct retaining {
+    struct topic_config config;
+    int64_t wall_ms;
+    struct log_retention found;
+};
+
+static void find_old(struct log *log, void *context)
+{
+    role_now_on_shard();
+    struct retaining *retaining = context;
+    struct log_retention_limits limits = {.high_watermark = log_end_offset(log),
+                                          .wall_ms = retaining->wall_ms};
+    log_configure(log, &retaining->config);
+    retaining->found = log_retention_of(log, &limits);
+    if (!retaining->found.rolls || log_retention_roll(log))
+        return;
+    limits.high_watermark--; /* the active segment stays, this time */
+    retaining->found = log_retention_of(log, &limits);
+}
+
+/* None that is younger goes, nor more bytes than are too many. */
+static void check_old(struct states *story, const struct retaining *retaining)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < story->batch_count; i++) {
+        const struct states_batch *batch = &story->batches[i];
+        bool goes = batch->header.base_offset < retaining->found.start_offset;
+        bool went = batch->header.base_offset < log_start_offset(log_kit_log(story->kit));
+        bytes += goes ? 0 : (int64_t)batch->size;
+        HOLDS(story,
+              went || !goes || retaining->config.retention_ms < 0 ||
+                  batch->header.max_timestamp + retaining->config.retention_ms < retaining->wall_ms,
+              "the batch of %lld is not old enough", (long long)batch->header.base_offset);
+    }
+    HOLDS(story, retaining->found.by_size == 0 || bytes >= retaining->config.retention_bytes,
+          "retention leaves %lld bytes of the %lld that stay", (long long)bytes,
+          (long long)retaining->config.retention_bytes);
+}
+
+/* By size or by time; as the node does it: the start is raised when all is flushed, and stored
+ * before what is in front of it goes. */
+static void retain(struct states *story)
+{
+    if (story->batch_count == 0)
+        return;
+    int64_t size = log_size(log_kit_log(story->kit));
+    bool by_size = prng_chance(&story->prng, 1, 2);
+    const struct states_batch *batch =
+        &story->batches[prng_below(&story->prng, (uint64_t)story->batch_count)];
+    struct retaining retaining = {.config = story->config, .wall_ms = batch->header.max_timestamp};
+    retaining.config.cleanup_delete = true;
+    retaining.config.retention_ms = by_size ? -1 : (int64_t)prng_below(&story->prng, 20);
+    retaining.config.retention_bytes =
+        by_size ? (int64_t)prng_below(&story->prng, (uint64_t)size + 1) : -1;
+    log_kit_run(story->kit, find_old, &retaining);
+    if (retaining.found.count == 0)
+        return;
+    check_old(story, &retaining);
+    states_flush(story);
+    int64_t to = retaining.found.start_offset;
+    story->promise.start_offset = MAX_OF(story->promise.start_offset, to);
+    log_kit_run(story->kit, raise_start, &to);
+    states_checkpoint(story, offsets_now(story));
+    log_kit_run(story->kit, trim_log, NULL);
+}
+
 /* ---- cleaning ---- */
 
 static void compact(struct states *story)
@@ -180,6 +248,7 @@ static const struct states_operation operations[] = {
     {"flush", 1, states_flush},
     {"checkpoint", 3, checkpoint},
     {"trim", 2, trim},
+    {"retain", 2, retain},
     {"compact", 3, compact},
     {"cut while compacting", 2, cut_while_compacting},
     {"clean stop", 1, stop_cleanly},
