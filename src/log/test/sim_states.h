@@ -46,6 +46,7 @@ struct states_batch {
     uint8_t *cleaned;
     size_t cleaned_size;
     bool is_aborted;
+    bool was_leaving; /* a cleaning that was cut off had begun to remove its segment's files */
     /* What the opening that was last found of it. */
     bool was_cleaned;
     bool was_lost; /* with the power, from the end of a segment that others follow */

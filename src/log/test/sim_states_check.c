@@ -105,6 +105,21 @@ static void check_index(const struct check *check, const struct log_index *index
               (long long)bytes->base_offset);
 }
 
+/* A start does not know how far a swap goes of whose last segments nothing stays: one of them may
+ * be left without its indexes. */
+static bool may_leave(const struct check *check, int64_t from_offset, int64_t end_offset)
+{
+    bool leaves = check->story->config.cleanup_compact;
+    for (int i = 0; i < check->story->batch_count && leaves; i++) {
+        const struct states_batch *batch = &check->story->batches[i];
+        bool in = batch->header.base_offset >= from_offset &&
+                  batch->header.base_offset < end_offset && batch->bytes != NULL;
+        leaves = !in || batch->was_leaving ||
+                 (check->promise->form == STATES_EITHER && batch->cleaned == NULL);
+    }
+    return leaves;
+}
+
 static void check_index_files(const struct check *check, int at, const struct segment_bytes *bytes)
 {
     struct log_index index;
@@ -114,7 +129,8 @@ static void check_index_files(const struct check *check, int at, const struct se
     /* They are made again when they are needed. Those of a segment that is let go of may be gone;
      * where a flush ended with it the cut may have come between the roll and what that needs. */
     int64_t end = log_segment_end(check->log, at);
-    bool may_lack = end <= check->log->start_offset || end == check->flushed;
+    bool may_lack = end <= check->log->start_offset || end == check->flushed ||
+                    may_leave(check, bytes->base_offset, end);
     HOLDS(check->story, log_index_load(&index, check->log->dir_fd, stem) || may_lack,
           "segment %d has its indexes", at);
     check_index(check, &index, bytes);

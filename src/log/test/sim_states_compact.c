@@ -35,6 +35,7 @@ void states_cleaned(struct states *story, bool found)
             batch->bytes = batch->cleaned;
             batch->size = batch->cleaned_size;
         } else {
+            batch->was_leaving = batch->was_leaving || batch->cleaned == NULL;
             free(batch->cleaned);
         }
         batch->cleaned = NULL;
