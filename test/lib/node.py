@@ -14,6 +14,8 @@ OTTLA = os.environ.get("OTTLA", str(TOP / "build/release/ottla"))
 # The thread sanitizer does not know the threads that librdkafka starts: clients are the release's.
 CLIENT = str(TOP / "build/release/ottla") if os.environ.get("OTTLA_BUILD") == "tsan" else OTTLA
 START_SECONDS = 60
+# For those whose records have fixed timestamps, of long ago.
+KEEP_ALL = "log.retention.ms=-1"
 
 
 def free_port():

@@ -11,7 +11,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from node import Node  # noqa: E402
+from node import KEEP_ALL, Node  # noqa: E402
 from records import (CODECS, check_records, check_topic, record_of,  # noqa: E402
                      stored_codecs)
 
@@ -99,7 +99,7 @@ def suite_with(shards, count):
     """Tests run, failed and skipped, at a node with that many shards: so many records a codec."""
     global node, COUNT
     COUNT = count
-    node = Node(f"ottla.shards={shards}")
+    node = Node(KEEP_ALL, f"ottla.shards={shards}")
     try:
         suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
         result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)

@@ -14,7 +14,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import batch  # noqa: E402
 from differential import Player  # noqa: E402
-from node import OTTLA, TOP, Node  # noqa: E402
+from node import KEEP_ALL, OTTLA, TOP, Node  # noqa: E402
 
 passed, failed = [], []
 LOG, INDEX, TIME, EPOCHS = "{:020}.log", "{:020}.index", "{:020}.timeindex", "leader-epoch-checkpoint"
@@ -217,7 +217,7 @@ def transactions():
 
 
 def main():
-    node = Node()
+    node = Node(KEEP_ALL)
     try:
         fill(node)
         code, out, err = log("verify", node.data)

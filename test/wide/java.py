@@ -8,7 +8,7 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "test/lib"))
-from node import Node, run  # noqa: E402
+from node import KEEP_ALL, Node, run  # noqa: E402
 from records import stored_codecs  # noqa: E402
 
 COUNT = 100_000
@@ -86,7 +86,7 @@ def delete_records(node, jars):
 
 def main():
     jars = sys.argv[1]
-    node = Node()
+    node = Node(KEEP_ALL)
     try:
         for codec in CODECS:
             round_trip(node, jars, codec)

@@ -15,7 +15,7 @@ sys.path.insert(0, str(TOP / "test/lib"))
 from batch import batch  # noqa: E402
 from frames import Link, produce, produced, request, text  # noqa: E402
 from kafka_broker import Kafka  # noqa: E402
-from node import Node, run  # noqa: E402
+from node import KEEP_ALL, Node, run  # noqa: E402
 
 LIST_OFFSETS, VERSION = 2, 5
 MAX_VERSION = 7  # flexible from 6 on
@@ -94,7 +94,7 @@ def main():
     topics = {"mixed": ((), ("mixed", "equal")), "falling": ((), ("mixed",)),
               "negative": ((), ("negative", "mixed")), "absent": ((), ("absent",)),
               "appended": (("message.timestamp.type=LogAppendTime",), ("mixed",))}
-    node = Node()
+    node = Node(KEEP_ALL)
     try:
         asked = []
         for topic, (settings, kinds) in topics.items():
@@ -111,7 +111,7 @@ def main():
         again = answers(node.port, asked)
         check("the same after a restart", ours == again)
         node.stop()
-        kafka = Kafka(sys.argv[1], node.data, node.folder)
+        kafka = Kafka(sys.argv[1], node.data, node.folder, (KEEP_ALL,))
         try:
             theirs = answers(kafka.port, asked)
         finally:

@@ -12,7 +12,7 @@ import confluent_kafka
 import kafka
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from node import Node  # noqa: E402
+from node import KEEP_ALL, Node  # noqa: E402
 from records import (CODECS, COUNT, check_records, read_confluent,  # noqa: E402
                      record_of, stored_codecs)
 
@@ -114,7 +114,7 @@ def write_and_read(node, writer, codec):
 
 def main():
     passed = failed = 0
-    node = Node()
+    node = Node(KEEP_ALL)
     try:
         for writer, codec in ((writer, codec) for writer in CLIENTS for codec in CODECS):
             try:

@@ -11,7 +11,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "test/lib"))
 from kafka_broker import Kafka  # noqa: E402
-from node import OTTLA, Node  # noqa: E402
+from node import KEEP_ALL, OTTLA, Node  # noqa: E402
 
 QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -68,9 +68,9 @@ def made_again(codec, folder):
 
 def main():
     broker_jars, tools_jars = sys.argv[1:3]
-    node = Node()
+    node = Node(KEEP_ALL)
     try:
-        kafka = Kafka(broker_jars, node.folder / "kafka", node.folder)
+        kafka = Kafka(broker_jars, node.folder / "kafka", node.folder, (KEEP_ALL,))
         try:
             wrote = subprocess.run(["java", QUIET, "-cp", f"{broker_jars}/*",
                                     str(TOP / "test/wide/java/SameRecords.java"), kafka.address,

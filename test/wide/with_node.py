@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from node import Node  # noqa: E402
+from node import KEEP_ALL, Node  # noqa: E402
 
 
 def main():
-    node = Node()
+    node = Node(KEEP_ALL)
     try:
         code = subprocess.run([*sys.argv[1:], node.address], check=False, timeout=600).returncode
         if node.stop() != 0 or code != 0:
