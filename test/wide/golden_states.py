@@ -227,7 +227,7 @@ def wait_until_cleaned(address):
 
 def main():
     jars = sys.argv[1]
-    node = Node()
+    node = Node("log.cleaner.enable=false")  # what Kafka told before is compared
     node.stop()
     try:
         data = node.folder / "directory"
