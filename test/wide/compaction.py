@@ -97,7 +97,8 @@ def produce(address, first):
 def records_of(address, topic, level):
     consumer = confluent_kafka.Consumer({
         "bootstrap.servers": address, "group.id": "g", "enable.partition.eof": True, "log_level": 0,
-        "enable.auto.commit": False, "isolation.level": level, "check.crcs": True})
+        "enable.auto.commit": False, "isolation.level": level, "check.crcs": True,
+        "fetch.wait.max.ms": 10})
     consumer.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
     out = []
     while True:

@@ -63,7 +63,7 @@ def produce(address, topic, codec, lines):
 
 def consume(address, topic):
     return subprocess.run(["kcat", "-b", address, "-C", "-t", topic, "-p", "0", "-o", "beginning",
-                           "-e", "-q"], capture_output=True, check=True, timeout=60).stdout
+                           "-X", "fetch.wait.max.ms=10", "-e", "-q"], capture_output=True, check=True, timeout=60).stdout
 
 
 BAD = ("isvalid: false", "Mismatches", "Found timestamp mismatch", "Exception", "Corrupt")
