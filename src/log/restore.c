@@ -52,6 +52,14 @@ static int on_name(void *context, const char *name, bool is_directory)
     return 0;
 }
 
+/* Where the segment begins that holds the log's start. Of those in front of it some may be gone, and
+ * others not, when the node died while they were removed: such as the one with the end of a
+ * transaction that began before. */
+static int64_t whole_from(const struct log *log)
+{
+    return log->segments[log_segment_at(log, log->start_offset)]->base_offset;
+}
+
 static void snapshot_path(const struct log *log, int64_t offset, char *ret_path, size_t size)
 {
     (void)snprintf(ret_path, size, "%s/%020lld.snapshot", log->name, (long long)offset);
@@ -67,15 +75,14 @@ static int newest(const struct snapshot_list *list)
 }
 
 /* Snapshots of what is not in the log any more, or may not be the same, go for good: were one to
- * come back, it would be taken for one of what is appended there now. So do those from before the
- * log's first segment: of what followed them some is gone, such as the end of a transaction. 0 or
- * -errno. */
+ * come back, it would be taken for one of what is appended there now. So do those from in front of
+ * what is there as a whole. 0 or -errno. */
 static int remove_untrue(const struct log *log, int folder_fd, struct snapshot_list *list)
     NOT_ON(on_shard)
 {
     bool removed = false;
     for (int i = 0; i < list->count; i++) {
-        if (list->offsets[i] >= log->segments[0]->base_offset &&
+        if (list->offsets[i] >= whole_from(log) &&
             list->offsets[i] <= MIN_OF(log->end_offset, log->recovered_from))
             continue;
         char path[LOG_STEM_SIZE + 16];
@@ -90,14 +97,14 @@ static int remove_untrue(const struct log *log, int folder_fd, struct snapshot_l
 }
 
 /* Loads the newest good snapshot at or below the end, or none (RECOVERY_SNAPSHOT); *ret_offset is
- * its offset, or the log's start. 0 or -errno. */
+ * its offset, or where the walk begins. 0 or -errno. */
 static int load_snapshot(struct log *log, int64_t wall_ms, int64_t *ret_offset, bool *ret_loaded)
     NOT_ON(on_shard)
 {
     struct snapshot_list list = {.count = 0};
     AUTO(file_close) int fd = sys_dir_open(log->dir_fd, log->name);
     *ret_loaded = false;
-    *ret_offset = log->segments[0]->base_offset;
+    *ret_offset = whole_from(log);
     int error = fd < 0 ? fd : sys_dir_list(fd, on_name, &list);
     if (error == 0)
         error = remove_untrue(log, fd, &list);
@@ -395,10 +402,8 @@ enum err log_restore(struct log *log, const struct log_options *options,
         err = ERR_KAFKA_STORAGE_ERROR;
     if (err == ERR_NONE && loaded)
         err = restore_history(log, from);
-    struct walk walk = {.log = log,
-                        .producers = &log->producers,
-                        .from = MAX_OF(from, log->segments[0]->base_offset),
-                        .to = log->end_offset};
+    struct walk walk = {
+        .log = log, .producers = &log->producers, .from = from, .to = log->end_offset};
     if (err == ERR_NONE && walk.from < walk.to)
         err = walk_from(&walk);
     log_commit_markers(log, log->end_offset);

@@ -566,6 +566,16 @@ static void five_batches_are_remembered_over_any_restart(void **state)
     }
 }
 
+static void lose_files(struct log_kit *kit, int64_t base_offset, bool segment)
+{
+    static const char *const suffixes[] = {"snapshot", "log", "index", "timeindex"};
+    for (size_t i = 0; i < (segment ? COUNT_OF(suffixes) : 1); i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "t-0/%020lld.%s", (long long)base_offset, suffixes[i]);
+        assert_int_equal(sys_unlink(log_kit_dir(kit), name), 0);
+    }
+}
+
 static void let_go(struct log *log, void *context)
 {
     role_now_on_shard();
@@ -601,10 +611,44 @@ static void a_snapshot_from_before_the_log_is_no_help(void **state)
     int64_t point = log_recovery_point(log_kit_log(kit));
     log_kit_run(kit, let_go, NULL);
     log_kit_drop(kit);
-    char name[64];
-    (void)snprintf(name, sizeof name, "t-0/%020lld.snapshot", (long long)base);
-    assert_int_equal(sys_unlink(log_kit_dir(kit), name), 0);
+    lose_files(kit, base, false);
     struct log_kit_open how = {.recovery_point = point, .log_start_offset = base};
+    assert_int_equal(log_kit_open(kit, how, NULL), ERR_NONE);
+    assert_int_equal(log_first_unstable_offset(log_kit_log(kit)), log_end_offset(log_kit_log(kit)));
+    log_kit_free(kit);
+}
+
+/* The power failed while segments were let go: the second one is gone, the first one is not. */
+static void a_gap_below_the_start_hides_no_end(void **state)
+{
+    (void)state;
+    struct log_kit *kit = log_kit_new();
+    struct log_kit_batch batch = {.producer_id = 7,
+                                  .count = 1,
+                                  .value_size = 50,
+                                  .timestamp = sys_wall_ms(),
+                                  .transactional = true};
+    log_kit_config(kit)->segment_bytes = 150; /* one a segment, but for the marker */
+    assert_int_equal(log_kit_open(kit, unclean, NULL), ERR_NONE);
+    assert_int_equal(log_kit_append(kit, &batch).err, ERR_NONE);
+    append(kit, 1);
+    append(kit, 1);
+    batch.ends = true;
+    int64_t marker = log_kit_append(kit, &batch).base_offset;
+    append(kit, 1);
+    append(kit, 1);
+    assert_int_equal(log_kit_flush(kit), ERR_NONE);
+    struct log *log = log_kit_log(kit);
+    int at = log_segment_at(log, marker);
+    int64_t bases[] = {log->segments[at]->base_offset, log->segments[at + 1]->base_offset,
+                       log_active(log)->base_offset};
+    assert_true(at > 0 && at + 2 < log->segment_count);
+    struct log_kit_open how = {.recovery_point = log_recovery_point(log),
+                               .log_start_offset = log_active(log)->base_offset};
+    log_kit_drop(kit);
+    lose_files(kit, bases[0], true);
+    lose_files(kit, bases[1], false);
+    lose_files(kit, bases[2], false);
     assert_int_equal(log_kit_open(kit, how, NULL), ERR_NONE);
     assert_int_equal(log_first_unstable_offset(log_kit_log(kit)), log_end_offset(log_kit_log(kit)));
     log_kit_free(kit);
@@ -631,6 +675,7 @@ int main(void)
         cmocka_unit_test(a_suffix_shortens_the_topic_alone),
         cmocka_unit_test(five_batches_are_remembered_over_any_restart),
         cmocka_unit_test(a_snapshot_from_before_the_log_is_no_help),
+        cmocka_unit_test(a_gap_below_the_start_hides_no_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
