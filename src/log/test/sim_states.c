@@ -21,6 +21,8 @@
 /* One of so many states is opened with a second cut at each change. */
 #define STATES_DEEP_ONE_OF 12
 #define STATES_DEEP_DRAWN 2
+/* A story ends early when it has come to so many. */
+#define STATES_PER_STORY 3000
 #define UNIT 512
 
 struct states_point {
@@ -542,7 +544,7 @@ uint64_t states_tell(uint64_t seed, const struct states_operation *operations, i
 {
     struct states story;
     begin(&story, seed);
-    for (story.step = 0; story.step < steps; story.step++) {
+    for (story.step = 0; story.step < steps && story.state_count < STATES_PER_STORY; story.step++) {
         const struct states_operation *operation = choose(&story, operations, operation_count);
         story.operation = operation->name;
         operation->run(&story);

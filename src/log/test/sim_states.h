@@ -91,7 +91,7 @@ struct states_operation {
     void (*run)(struct states *);
 };
 
-/* Tells a story of `steps` operations from a seed; the number of states that were opened. */
+/* Tells a story of up to `steps` operations from a seed; the number of states that were opened. */
 uint64_t states_tell(uint64_t seed, const struct states_operation *, int operation_count,
                      int steps);
 
