@@ -52,8 +52,8 @@ static int on_name(void *context, const char *name, bool is_directory)
     return 0;
 }
 
-/* Where the segment begins that holds the log's start. Of those in front of it some may be gone, and
- * others not, when the node died while they were removed: such as the one with the end of a
+/* Where the segment begins that holds the log's start. Of those in front of it some may be gone,
+ * and others not, when the node died while they were removed: such as the one with the end of a
  * transaction that began before. */
 static int64_t whole_from(const struct log *log)
 {

@@ -207,9 +207,12 @@ static void on_stored(struct replica_persist *persist)
     struct log_cleanable cleanable;
     struct replica *replica =
         persist->error == 0 ? chosen(cleaner, cleaner->stored_point, &cleanable) : NULL;
-    if (replica != NULL && replica->dir_index == cleaner->dir_index) /* not moved meanwhile */
+    bool begun = false;
+    if (replica != NULL && replica->dir_index == cleaner->dir_index) { /* not moved meanwhile */
         begin(cleaner, replica, &cleanable);
-    if (cleaner->replica == NULL || !replica->is_cleaned)
+        begun = replica->is_cleaned;
+    }
+    if (!begun)
         shard_forward(cleaner->there, &cleaner->message);
 }
 

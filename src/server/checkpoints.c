@@ -205,8 +205,6 @@ static void answered(struct shard *home, struct shard_message *message);
 
 static const struct shard_route route_ask = {.name = "checkpoints", .run = {ask, answered}};
 
-static void ask_next(struct checkpoints *c);
-
 static bool is_news(const struct checkpoints *c)
 {
     for (int kind = 0; kind < KIND_COUNT; kind++)
@@ -215,21 +213,27 @@ static bool is_news(const struct checkpoints *c)
     return false;
 }
 
+static void ask_shard(struct checkpoints *c)
+{
+    role_now_on_shard();
+    struct shard_set *set = shard_siblings(c->home);
+    shard_send(c->home, shard_set_at(set, c->next_shard++), &c->message, &route_ask);
+}
+
 static void ask_first(struct checkpoints *c, bool gathers)
 {
     c->gathers = gathers;
     c->changes = 0;
     c->next_shard = 0;
-    ask_next(c);
+    ask_shard(c);
 }
 
 /* With many partitions their offsets are some work: they are gathered when there is news. */
 static void ask_next(struct checkpoints *c)
 {
     role_now_on_shard();
-    struct shard_set *set = shard_siblings(c->home);
-    if (c->next_shard < shard_set_count(set)) {
-        shard_send(c->home, shard_set_at(set, c->next_shard++), &c->message, &route_ask);
+    if (c->next_shard < shard_set_count(shard_siblings(c->home))) {
+        ask_shard(c);
         return;
     }
     bool wished = !list_is_empty(&c->served);

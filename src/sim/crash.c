@@ -337,3 +337,22 @@ void sim_disk_become_any(struct sim_disk *disk, struct prng *prng)
     }
     start_again(disk);
 }
+
+/* ---- syncing everything ---- */
+
+void sim_disk_sync(struct sim_disk *disk)
+{
+    LIST_EACH (&disk->inodes, link)
+        sim_inode_sync(CONTAINER_OF(link, struct sim_inode, link));
+    LIST_EACH_SAFE (&disk->renames, rename, after)
+        sim_rename_settle(CONTAINER_OF(rename, struct sim_rename, link), true);
+}
+
+void sim_disk_sync_failed(struct sim_disk *disk, struct prng *prng)
+{
+    LIST_EACH (&disk->inodes, link) {
+        struct sim_inode *inode = CONTAINER_OF(link, struct sim_inode, link);
+        if (!list_is_empty(&inode->writes))
+            sim_inode_sync_failed(inode, prng);
+    }
+}

@@ -15,14 +15,14 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from batch import batch  # noqa: E402
 from frames import Link, fetch, fetched, produce, produced  # noqa: E402
-from node import Node, run  # noqa: E402
+from node import KEEP_ALL, Node, run  # noqa: E402
 
 TOPIC = "corruption"
 BATCHES = 50
 SIZE = 32 * 1024
 HEADER = 61
 CORRUPT = 2
-SETTINGS = ("log.initial.task.delay.ms=0",)
+SETTINGS = ("log.initial.task.delay.ms=0", KEEP_ALL)
 WAIT_SECONDS = 20
 passed = []
 failed = []
