@@ -72,26 +72,33 @@ static bool take_aborted(struct log_compaction *c)
     return c->aborted != NULL;
 }
 
+/* What is known of it that a flush from now on makes sure to last: not what is still being
+ * written. */
+static struct compact_producer last_of(const struct log *log, const struct producer *producer)
+{
+    int at = producer->batch_count - 1;
+    while (at >= 0 && producer->batches[at].last_offset >= log->end_offset)
+        at--;
+    return (struct compact_producer){
+        .id = producer->id,
+        .last_offset = at >= 0 ? producer->batches[at].last_offset : -1,
+        .epoch = producer->epoch,
+        .is_unsure = at < 0 && producer->batch_count > 0,
+    };
+}
+
 static bool take_producers(struct log_compaction *c)
 {
     const struct hash_table *table = &c->log->producers.table;
-    struct compact_producer *producers = malloc((table->count + 1) * sizeof *producers);
-    int count = 0;
-    if (producers == NULL)
+    c->producers = malloc((table->count + 1) * sizeof *c->producers);
+    if (c->producers == NULL)
         return false;
     for (struct hash_node *node = hash_table_next(table, NULL); node != NULL;
          node = hash_table_next(table, node)) {
         const struct producer *producer = CONTAINER_OF(node, const struct producer, node);
-        if (producer->awaited != BATCH_NO_SEQUENCE)
-            continue; /* nothing of it is in the log */
-        int8_t batches = producer->batch_count;
-        producers[count++] = (struct compact_producer){
-            .id = producer->id,
-            .last_offset = batches > 0 ? producer->batches[batches - 1].last_offset : -1,
-            .epoch = producer->epoch,
-        };
+        if (producer->awaited == BATCH_NO_SEQUENCE) /* else nothing of it is in the log */
+            c->producers[c->producer_count++] = last_of(c->log, producer);
     }
-    compact_filter_set_producers(&c->filter, producers, count);
     return true;
 }
 
@@ -108,6 +115,7 @@ static void release(struct log_compaction *c)
     }
     log_index_fini(&c->swap.index);
     sys_file_close(c->swap.fd);
+    free(c->producers);
     free(c->aborted);
     free(c->sources);
     free(c->bases);
@@ -146,7 +154,7 @@ static void step_run(struct shard_job *job)
     struct log_compaction *c = CONTAINER_OF(job, struct log_compaction, job);
     switch (c->phase) {
     case COMPACT_BUILD:
-        c->step = compact_build_step(c);
+        c->step = c->flush.err == ERR_NONE ? compact_build_step(c) : -ENOSPC;
         return;
     case COMPACT_CLEAN:
         c->step = compact_clean_step(c);
@@ -209,11 +217,6 @@ static void next_group(struct log_compaction *c) ON(on_shard)
         finish(c, LOG_COMPACT_DONE);
         return;
     }
-    if (!take_producers(c)) {
-        c->result.error = -ENOMEM;
-        give_up(c);
-        return;
-    }
     go_on(c);
 }
 
@@ -221,6 +224,7 @@ static void end_build(struct log_compaction *c) ON(on_shard)
 {
     c->result.map_ns = shard_now_ns(c->log->shard) - c->started_ns;
     c->end_offset = MAX_OF(c->map.latest_offset + 1, c->options.range.first_dirty_offset);
+    compact_filter_set_producers(&c->filter, TAKE_PTR(c->producers), c->producer_count);
     next_group(c);
 }
 
@@ -297,6 +301,13 @@ static void step_done(struct shard *shard, struct shard_job *job)
 
 /* ---- beginning and aborting ---- */
 
+/* A failure is told by the step: whoever waits for the log may be told of its end there only. */
+static void on_flushed(struct log_flush *flush)
+{
+    role_now_on_shard();
+    submit(CONTAINER_OF(flush, struct log_compaction, flush));
+}
+
 bool log_compact(struct log *log, const struct log_compact_options *options)
 {
     ALWAYS(log->compaction == NULL, "%s is compacted already", log->name);
@@ -309,12 +320,16 @@ bool log_compact(struct log *log, const struct log_compact_options *options)
     c->started_ns = shard_now_ns(log->shard);
     c->swap.fd = -1;
     shard_timer_init(&c->timer, on_time);
-    if (!take_sources(c) || !take_aborted(c)) {
+    c->flush = (struct log_flush){.on_done = on_flushed, .err = ERR_NONE};
+    if (!take_sources(c) || !take_aborted(c) || !take_producers(c)) {
         release(c);
         return false;
     }
     log->compaction = c;
-    submit(c);
+    if (log->recovery_point < log->end_offset)
+        log_flush_submit(log, &c->flush);
+    else
+        submit(c);
     return true;
 }
 

@@ -95,6 +95,8 @@ static bool is_last_of_producer(const struct compact_filter *filter,
         compare_ids);
     if (producer == NULL)
         return false;
+    if (producer->is_unsure)
+        return true;
     if (producer->last_offset >= 0)
         return batch_last_offset(header) == producer->last_offset;
     return batch_is_control(header) && header->producer_epoch == producer->epoch;

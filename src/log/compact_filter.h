@@ -15,6 +15,7 @@ struct compact_producer {
     int64_t id;
     int64_t last_offset; /* of its last batch of data; -1: there is none, its last marker counts */
     int16_t epoch;
+    bool is_unsure; /* which it is: each of its batches stays */
 };
 
 struct compact_filter {

@@ -2,7 +2,8 @@
  *  K1  The segments of a cleaning end at or below the recovery point and are not the active one;
  *      while it runs they stay in the log, but for those that a swap of its own replaced.
  *  K2  A step on a worker and the shard are never at it at the same time.
- *  K3  What a swap leaves has every record of the old segments that the rules keep, in order. */
+ *  K3  What a swap leaves has every record of the old segments that the rules keep, in order.
+ *  K4  What a producer is known by goes only where a later batch of it was flushed. */
 #ifndef LOG_COMPACT_INT_H
 #define LOG_COMPACT_INT_H
 
@@ -54,6 +55,9 @@ struct log_compaction {
     int64_t end_offset;        /* up to which the map got */
     struct txn_ended *aborted; /* that overlap the sources; until taken */
     int aborted_count;
+    struct compact_producer *producers; /* K4; until taken */
+    int producer_count;
+    struct log_flush flush;       /* of what they are known by */
     struct compact_txns map_txns; /* of the map's walk */
     struct compact_map map;
     struct compact_filter filter;

@@ -274,6 +274,26 @@ static void a_producer_that_lives_is_known_after(void **state)
     log_kit_free(kit);
 }
 
+/* K4: else a power cut would take the later batch, and nothing would tell of the producer. */
+static void what_a_producer_is_known_by_is_flushed_first(void **state)
+{
+    (void)state;
+    struct log_kit *kit = kit_of(1000);
+    struct log_kit_batch batch = {
+        .producer_id = 5, .count = 1, .timestamp = NOW, .key = "a", .value = "0"};
+    assert_int_equal(log_kit_append(kit, &batch).err, ERR_NONE);
+    append(kit, 50);
+    batch.sequence = 1;
+    assert_int_equal(log_kit_append(kit, &batch).err, ERR_NONE);
+    struct log *log = log_kit_log(kit);
+    assert_true(log_recovery_point(log) < log_end_offset(log));
+    struct compact_kit compact = {.cleaned_to = -1, .wall_ms = NOW};
+    assert_true(compact_kit_run(kit, &compact));
+    assert_int_equal(compact.result.end, LOG_COMPACT_DONE);
+    assert_int_equal(log_recovery_point(log), log_end_offset(log));
+    log_kit_free(kit);
+}
+
 static void damage_is_told_and_left(void **state)
 {
     (void)state;
@@ -315,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_full_map_ends_the_round_there),
         cmocka_unit_test(tombstones_go_in_the_round_after_their_time),
         cmocka_unit_test(a_producer_that_lives_is_known_after),
+        cmocka_unit_test(what_a_producer_is_known_by_is_flushed_first),
         cmocka_unit_test(damage_is_told_and_left),
         cmocka_unit_test(old_files_go_when_their_time_has_come),
     };
