@@ -348,6 +348,19 @@ static enum err recover_sealed(struct log *log, int at, bool flushed, struct log
     return err;
 }
 
+/* Where the last flush ended with the segment it may have been active still: a crash soon after the
+ * roll leaves index files of which a part is missing, and no snapshot, which comes after them. */
+static bool has_upkeep(const struct log *log, int at, const struct log_options *options)
+    NOT_ON(on_shard)
+{
+    char path[LOG_STEM_SIZE + 16];
+    int64_t end = log->segments[at + 1]->base_offset;
+    if (options->clean || end != log->recovery_point || end <= options->log_start_offset)
+        return true;
+    (void)snprintf(path, sizeof path, "%s/%020lld.snapshot", log->name, (long long)end);
+    return sys_exists(log->dir_fd, path) == 1;
+}
+
 /* Sealed segments end where the next begins, so those up to the recovery point need no walk. */
 static enum err load_segments(struct log *log, const struct log_options *options,
                               struct log_recovery *report) NOT_ON(on_shard)
@@ -355,7 +368,8 @@ static enum err load_segments(struct log *log, const struct log_options *options
     enum err err = ERR_NONE;
     for (int i = 0; i + 1 < log->segment_count && err == ERR_NONE; i++) {
         bool flushed = is_flushed(log, i, options);
-        if (!flushed || !log_load_sealed(log, i))
+        bool loaded = flushed && has_upkeep(log, i, options) && log_load_sealed(log, i);
+        if (!loaded)
             err = recover_sealed(log, i, flushed, report);
     }
     if (err != ERR_NONE)
