@@ -260,10 +260,13 @@ bool states_compact(struct states *story)
 {
     struct compact_kit compact = {
         .cleaned_to = story->cleaned_to,
+        .end_max = log_recovery_point(log_kit_log(story->kit)), /* which is stored */
         .wall_ms = sys_wall_ms() + (int64_t)prng_below(&story->prng, 4) * 1000,
         .map_size = prng_below(&story->prng, 4) == 0 ? 200 : 0,
         .may_not_be_due = true,
     };
+    if (compact.end_max == 0)
+        return false;
     story->promise.form = STATES_EITHER;
     if (!compact_kit_run(story->kit, &compact)) {
         story->promise.form = STATES_AS_THEY_WERE;

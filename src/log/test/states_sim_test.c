@@ -174,6 +174,7 @@ static void compact(struct states *story)
         return;
     if (prng_chance(&story->prng, 3, 4))
         states_flush(story);
+    checkpoint(story); /* as a cleaner does first */
     if (!states_compact(story))
         return;
     states_look(story);
@@ -187,6 +188,7 @@ static void cut_while_compacting(struct states *story)
     if (!story->config.cleanup_compact)
         return;
     states_flush(story);
+    checkpoint(story);
     states_look(story);
     int64_t cleaned_to = story->cleaned_to;
     if (!states_compact(story))
