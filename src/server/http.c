@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <stdio.h>
@@ -82,6 +83,14 @@ static void on_other(struct evhttp_request *request, void *arg)
     evhttp_send_error(request, HTTP_NOTFOUND, "There are /metrics and /healthz here");
 }
 
+/* A connection that closes its own socket, when it has left epoll: evhttp would close it before,
+ * and then name a descriptor to epoll that may by then be another thread's file. */
+static struct bufferevent *make_connection(struct event_base *base, void *arg)
+{
+    (void)arg;
+    return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+}
+
 static void on_stop(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -125,6 +134,7 @@ static int http_prepare(struct http *http, const char *host, uint16_t port)
     evhttp_set_max_headers_size(http->server, HTTP_REQUEST_MAX);
     evhttp_set_max_body_size(http->server, HTTP_REQUEST_MAX);
     evhttp_set_timeout(http->server, HTTP_IDLE_SECONDS);
+    evhttp_set_bevcb(http->server, make_connection, http);
     evhttp_set_gencb(http->server, on_other, http);
     if (evhttp_set_cb(http->server, "/metrics", on_metrics, http) != 0 ||
         evhttp_set_cb(http->server, "/healthz", on_health, http) != 0)

@@ -40,19 +40,19 @@ static const struct shard_route route = {.name = "visit", .run = {on_visit}};
 
 static void leave(struct visit *visit)
 {
+    struct sys_park *park = visit->park; /* the visit may be gone with the store */
     __atomic_store_n(&visit->done, true, __ATOMIC_RELEASE);
-    sys_park_wake(visit->park);
+    sys_park_wake(park);
 }
 
 static void on_the_shard(struct visit *visit, struct log_kit *kit, void (*run)(struct visit *))
 {
     visit->log = log_kit_log(kit);
     visit->run = run;
-    assert_int_equal(sys_park_new(&visit->park), 0);
+    visit->park = log_kit_park(kit);
     shard_post(visit->log->shard, &visit->message, &route);
     while (!__atomic_load_n(&visit->done, __ATOMIC_ACQUIRE))
         sys_park_wait(visit->park, INT64_MAX);
-    sys_park_free(visit->park);
 }
 
 /* Several segments, opened after a clean stop: nothing of it is checked. */

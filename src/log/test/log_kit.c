@@ -160,6 +160,11 @@ struct topic_config *log_kit_config(struct log_kit *kit)
     return &kit->config;
 }
 
+struct sys_park *log_kit_park(const struct log_kit *kit)
+{
+    return kit->park;
+}
+
 struct log *log_kit_log(const struct log_kit *kit)
 {
     return kit->log;

@@ -21,6 +21,8 @@ void log_kit_write_by_worker(struct log_kit *);
 int log_kit_dir(const struct log_kit *);
 struct topic_config *log_kit_config(struct log_kit *);
 struct log *log_kit_log(const struct log_kit *);
+/* Where the test's thread waits for the shard; it outlives the shard. */
+struct sys_park *log_kit_park(const struct log_kit *);
 
 /* Calls `run` on the shard and waits until log_kit_finish was called there. */
 void log_kit_begin(struct log_kit *, void (*run)(struct log_kit *));
