@@ -76,7 +76,9 @@ static int begin_group(struct log_compaction *c) NOT_ON(on_shard)
     for (int i = c->from; i < c->to; i++)
         c->unread += c->sources[i].size;
     compact_txns_begin_kept(&c->filter.txns);
-    return compact_writer_begin(&c->writer, c->log, c->sources[c->from].base_offset);
+    struct compact_target target = {
+        .log = c->log, .config = &c->config, .base_offset = c->sources[c->from].base_offset};
+    return compact_writer_begin(&c->writer, &target);
 }
 
 static int filter_next(struct log_compaction *c) NOT_ON(on_shard)

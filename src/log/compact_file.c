@@ -187,27 +187,28 @@ static int remove_left(const struct compact_writer *writer)
     return error;
 }
 
-int compact_writer_begin(struct compact_writer *writer, const struct log *log, int64_t base_offset)
+int compact_writer_begin(struct compact_writer *writer, const struct compact_target *target)
 {
     char path[LOG_STEM_SIZE + 32];
     sys_file_close(writer->fd);
     log_index_fini(&writer->index);
     *writer = (struct compact_writer){
-        .log = log,
-        .base_offset = base_offset,
+        .log = target->log,
+        .base_offset = target->base_offset,
+        .index_interval_bytes = target->config->index_interval_bytes,
         .fd = -1,
         .buffer = writer->buffer,
         .capacity = writer->capacity,
         .max_timestamp = BATCH_NO_TIMESTAMP,
-        .max_timestamp_offset = base_offset,
+        .max_timestamp_offset = target->base_offset,
         .first_timestamp = BATCH_NO_TIMESTAMP,
     };
     int error = remove_left(writer);
     if (error < 0)
         return error;
     path_of(writer, "log", path);
-    writer->fd =
-        sys_file_open(log->dir_fd, path, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
+    writer->fd = sys_file_open(target->log->dir_fd, path,
+                               SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE);
     return MIN_OF(writer->fd, 0);
 }
 
@@ -243,7 +244,7 @@ static bool note_batch(struct compact_writer *writer, const struct batch_header 
     if (writer->size == 0)
         writer->first_timestamp = header->max_timestamp;
     bool fine = true;
-    if (index->bytes_since_entry > writer->log->config.index_interval_bytes) {
+    if (index->bytes_since_entry > writer->index_interval_bytes) {
         struct index_entry entry = {.relative_offset = (int32_t)(last_offset - writer->base_offset),
                                     .position = (int32_t)writer->size};
         struct time_index_entry time = {

@@ -37,6 +37,7 @@ MUST_USE int compact_reader_next(struct compact_reader *, struct batch_view *ret
 struct compact_writer {
     const struct log *log;
     int64_t base_offset;
+    int32_t index_interval_bytes;
     int fd; /* "<base>.log.cleaned"; -1: none */
     uint8_t *buffer;
     size_t capacity;
@@ -52,8 +53,14 @@ struct compact_writer {
 
 MUST_USE bool compact_writer_init(struct compact_writer *, size_t buffer_size);
 void compact_writer_fini(struct compact_writer *);
-/* 0 or -errno. */
-MUST_USE int compact_writer_begin(struct compact_writer *, const struct log *, int64_t base_offset)
+/* A new segment of the log; config: as the compaction found it, since the log's own is its shard's.
+ * 0 or -errno. */
+struct compact_target {
+    const struct log *log;
+    const struct topic_config *config;
+    int64_t base_offset;
+};
+MUST_USE int compact_writer_begin(struct compact_writer *, const struct compact_target *)
     NOT_ON(on_shard);
 /* Adds a batch. 0; -EBADMSG with fault: it cannot be in this segment; -errno. */
 MUST_USE int compact_writer_add(struct compact_writer *, struct slice batch) NOT_ON(on_shard);

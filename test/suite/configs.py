@@ -193,14 +193,17 @@ def segments():
         place.create("index", [("segment.ms", "604800000")])
         place.create("sparse", [("index.interval.bytes", "100000"), ("segment.ms", "604800000"),
                                 ("segment.index.bytes", "10485760")])
-        place.create("jitter", [("segment.jitter.ms", "900")])
+        jitters = ["jitter0", "jitter1", "jitter2", "jitter3"]
+        for name in jitters:
+            place.create(name, [("segment.jitter.ms", "900")])
         now = int(time.time() * 1000) - 100000
         for number in range(8):
             place.produce("rolled", baseTimestamp=now + number * 2000)
             place.produce("index", baseTimestamp=now)
             place.produce("sparse", baseTimestamp=now)
         for later_ms in (0, 990):
-            place.produce("jitter", baseTimestamp=now + later_ms)
+            for name in jitters:
+                place.produce(name, baseTimestamp=now + later_ms)
         place.player.close()
         place.node.stop()
         check("log.roll.ms", len(place.files("rolled", ".log")) == 8)
@@ -209,8 +212,8 @@ def segments():
               len(indexes) > 2 and max(indexes) <= 24 and sum(indexes) >= 24)
         check("index.interval.bytes, segment.index.bytes", len(place.files("sparse", ".log")) == 1 and
               sum(file.stat().st_size for file in place.files("sparse", ".index")) == 0)
-        # 990 ms apart: only what is taken off 1000 ms closes the first.
-        check("segment.jitter.ms", len(place.files("jitter", ".log")) == 2)
+        # 990 ms apart: only what is taken off 1000 ms closes the first, of one in a hundred too little.
+        check("segment.jitter.ms", any(len(place.files(name, ".log")) == 2 for name in jitters))
         place.player = Player(place.node.address)
 
 
