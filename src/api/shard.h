@@ -8,6 +8,7 @@
 #include "shard/stats.h"
 #include "wire/codec.h"
 
+struct coord_set;
 struct fetch_session_cache;
 struct meta_image;
 struct node_config;
@@ -26,6 +27,7 @@ struct api_shard {
                                          one turn: copy what is needed longer */
     const char *cluster_id;           /* lives as long as the process */
     struct replica_set *replicas;
+    struct coord_set *coords;
     struct fetch_session_cache *sessions;
     struct codec_pool *codecs; /* decompression contexts for validation */
     struct producer_id_block producer_ids;

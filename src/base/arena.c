@@ -94,6 +94,23 @@ void arena_reset(struct arena *arena)
     fill_from(arena, kept);
 }
 
+static void adopt_chunks(struct arena *arena, struct arena_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct arena_chunk *older = chunk->older;
+        chunk->older = arena->large;
+        arena->large = chunk;
+        chunk = older;
+    }
+}
+
+void arena_adopt(struct arena *arena, struct arena *from)
+{
+    adopt_chunks(arena, from->chunk);
+    adopt_chunks(arena, from->large);
+    *from = (struct arena){.limit = from->limit};
+}
+
 static struct arena_chunk *chunk_new(size_t capacity)
 {
     struct arena_chunk *chunk = (struct arena_chunk *)malloc(sizeof *chunk + capacity);

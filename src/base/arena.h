@@ -23,6 +23,8 @@ void arena_fini(struct arena *);
 /* Forgets everything taken; keeps one chunk of ordinary size for the next use. */
 void arena_reset(struct arena *);
 
+/* What was taken from `from` lives as long as what is taken from `arena`; `from` is empty after. */
+void arena_adopt(struct arena *arena, struct arena *from);
 /* Zeroed memory aligned to 16, or NULL once the limit is passed. */
 void *arena_take(struct arena *, size_t size);
 /* count * size with overflow checked; zeroed. */

@@ -100,6 +100,35 @@ struct node_config {
     int32_t producer_id_expiration_check_interval_ms;
     int32_t transaction_max_timeout_ms;
 
+    /* ---- coordinators ---- */
+    int32_t offsets_load_buffer_size;
+    int32_t offset_metadata_max_bytes;
+    int32_t offsets_retention_minutes;
+    int64_t offsets_retention_check_interval_ms;
+    const char *group_coordinator_rebalance_protocols; /* "classic,consumer" */
+    int32_t group_initial_rebalance_delay_ms;
+    int32_t group_min_session_timeout_ms;
+    int32_t group_max_session_timeout_ms;
+    int32_t group_max_size;
+    const char *group_consumer_assignors; /* "uniform,range" */
+    const char *group_consumer_migration_policy;
+    int32_t group_consumer_max_size;
+    int32_t group_consumer_session_timeout_ms;
+    int32_t group_consumer_min_session_timeout_ms;
+    int32_t group_consumer_max_session_timeout_ms;
+    int32_t group_consumer_heartbeat_interval_ms;
+    int32_t group_consumer_min_heartbeat_interval_ms;
+    int32_t group_consumer_max_heartbeat_interval_ms;
+    int32_t group_consumer_assignment_interval_ms;
+    int32_t group_consumer_min_assignment_interval_ms;
+    int32_t group_consumer_max_assignment_interval_ms;
+    int32_t group_consumer_regex_refresh_interval_ms;
+    int32_t transaction_state_log_load_buffer_size;
+    int32_t transactional_id_expiration_ms;
+    int32_t transaction_abort_timed_out_interval_ms;
+    int32_t transaction_remove_expired_interval_ms;
+    bool transaction_partition_verification_enable;
+
     /* ---- log upkeep ---- */
     int32_t log_flush_offset_checkpoint_interval_ms;
     int32_t log_flush_start_offset_checkpoint_interval_ms;

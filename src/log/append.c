@@ -46,6 +46,10 @@ static bool check_producer(const struct log *log, struct log_append *append, enu
     if (!batch_has_producer_id(&append->header) || append->keeps_offsets ||
         batch_is_control(&append->header))
         return false;
+    if (append->by_coordinator) {
+        *ret_err = producers_check_epoch(&log->producers, &append->header);
+        return *ret_err != ERR_NONE;
+    }
     const struct producer_batch *duplicate;
     *ret_err = producers_check(&log->producers, &append->header, &duplicate);
     append->duplicate = duplicate != NULL;

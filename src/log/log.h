@@ -119,7 +119,8 @@ struct log_append {
     struct batch_header header; /* as parsed, and validated by the caller */
     int64_t max_timestamp;      /* of its records */
     int32_t leader_epoch;
-    bool keeps_offsets; /* a follower's or the metadata log's: offsets stand in the batch */
+    bool keeps_offsets;  /* a follower's or the metadata log's: offsets stand in the batch */
+    bool by_coordinator; /* its own: of the producer only the epoch is looked at */
     log_append_fn on_done;
     /* out */
     enum err err;

@@ -135,6 +135,13 @@ enum err producers_check(const struct producers *producers, const struct batch_h
     return fits ? ERR_NONE : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 }
 
+enum err producers_check_epoch(const struct producers *producers, const struct batch_header *header)
+{
+    const struct producer *producer = producers_find(producers, header->producer_id);
+    bool is_old = producer != NULL && header->producer_epoch < producer->epoch;
+    return is_old ? ERR_INVALID_PRODUCER_EPOCH : ERR_NONE;
+}
+
 static void add_batch(struct producer *producer, const struct batch_header *header)
 {
     if (producer->batch_count == PRODUCER_BATCHES_MAX) {

@@ -59,6 +59,10 @@ struct producer *producers_find(const struct producers *, int64_t producer_id);
 enum err producers_check(const struct producers *, const struct batch_header *,
                          const struct producer_batch **ret_duplicate);
 
+/* The same for a coordinator's batch, which has no sequence of its own: ERR_NONE or
+ * ERR_INVALID_PRODUCER_EPOCH. */
+enum err producers_check_epoch(const struct producers *, const struct batch_header *);
+
 /* Notes a batch whose base_offset is final. marker: what a control batch says; of other batches
  * TXN_MARKER_NONE. false: memory is out, nothing noted. */
 struct producer_note {

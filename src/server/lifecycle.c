@@ -237,6 +237,7 @@ const struct meta_image *node_on_image(struct shard *shard, const struct meta_im
     const struct meta_image *before = local->api.image;
     local->api.image = image;
     replica_set_follow(local->api.replicas, before, image);
+    coord_set_follow(&local->coords, before, image);
     if (before == NULL && shard_index(shard) == 0)
         register_node(local->node);
     return before;
@@ -346,6 +347,7 @@ static void drain_here(struct shard *there, struct shard_message *message)
     struct server_shard *local = server_shard_of(there);
     local->draining = true;
     local->on_drained = on_drained;
+    coord_set_stop(&local->coords); /* members may wait for minutes */
     LIST_EACH_SAFE (&local->connections, node, after)
         connection_drain(CONTAINER_OF(node, struct connection, link));
     if (local->connection_count == 0 && local->freeing_count == 0)

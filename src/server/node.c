@@ -5,6 +5,7 @@
 #include "server/node_int.h"
 
 #include "api/fetch_session.h"
+#include "api/markers.h"
 #include "api/request.h"
 #include "meta/format.h"
 #include "server/connection.h"
@@ -109,6 +110,23 @@ static void on_flushed(struct replica_set *set)
     shard_send(set->shard, shard_set_at(local->node->shards, 0), &local->flushed, &route_hurry);
 }
 
+static void make_coordinators(struct server_shard *local)
+{
+    local->outside = (struct coord_outside){
+        .context = &local->api,
+        .write_markers = api_write_markers,
+        .allocate_id = api_allocate_id,
+    };
+    local->coords = (struct coord_set){
+        .shard = local->api.shard,
+        .config = local->api.config,
+        .replicas = local->api.replicas,
+        .outside = &local->outside,
+    };
+    coord_set_init(&local->coords);
+    local->api.coords = &local->coords;
+}
+
 static bool make_local(struct node *node, int index)
 {
     struct server_shard *local = &node->locals[index];
@@ -143,6 +161,7 @@ static bool make_local(struct node *node, int index)
     local->api.config = node->config;
     local->api.cluster_id = node->dirs[node->metadata_dir].identity.cluster_id;
     local->api.replicas = set;
+    make_coordinators(local);
     local->api.sessions =
         fetch_session_cache_new(node->config->max_incremental_fetch_session_cache_slots);
     local->api.codecs = codec_pool_new();
@@ -327,8 +346,10 @@ static void free_local(struct node *node, int index)
         checkpoint_fini(&points->log_starts);
         checkpoint_fini(&points->high_watermarks);
     }
-    if (stats_level_get(&node->state) == NODE_STOPPED)
-        replica_set_fini(&node->replicas[index]);
+    if (stats_level_get(&node->state) != NODE_STOPPED)
+        return;
+    coord_set_fini(&local->coords);
+    replica_set_fini(&node->replicas[index]);
 }
 
 static void node_free(struct node *node) NOT_ON(on_shard)

@@ -4,6 +4,7 @@
 #define SERVER_SHARD_H
 
 #include "api/shard.h"
+#include "coord/set.h"
 #include "sys/journal.h"
 
 struct connection;
@@ -12,6 +13,8 @@ struct node;
 struct server_shard {
     struct api_shard api; /* first: shard_context() is this struct */
     struct node *node;
+    struct coord_set coords;
+    struct coord_outside outside; /* what they ask of the layers above them */
     struct list connections;
     int connection_count;
     int freeing_count;   /* ended connections whose memory goes at the end of the turn */

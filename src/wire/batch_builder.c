@@ -219,6 +219,33 @@ struct slice batch_builder_finish(struct batch_builder *builder, struct codec_po
     return slice_of(builder->packed, size);
 }
 
+/* ---- the end of a transaction ---- */
+
+/* Versions of what follows; the type of the key: 0 aborts, 1 commits. */
+#define MARKER_VERSION 0
+#define MARKER_KEY_SIZE 4
+#define MARKER_VALUE_SIZE 6
+
+struct slice batch_builder_marker(struct batch_builder *builder, const struct batch_marker *marker)
+{
+    struct batch_builder_options options = batch_builder_defaults();
+    options.producer_id = marker->producer_id;
+    options.producer_epoch = marker->producer_epoch;
+    options.transactional = true;
+    options.control = true;
+    uint8_t key[MARKER_KEY_SIZE];
+    uint8_t value[MARKER_VALUE_SIZE];
+    store_i16(key, MARKER_VERSION);
+    store_i16(key + 2, marker->commits);
+    store_i16(value, MARKER_VERSION);
+    store_i32(value + 2, marker->coordinator_epoch);
+    batch_builder_begin(builder, &options);
+    batch_builder_add(builder, &(struct batch_record){.timestamp = marker->timestamp,
+                                                      .key = slice_of(key, sizeof key),
+                                                      .value = slice_of(value, sizeof value)});
+    return batch_builder_finish(builder, NULL);
+}
+
 /* ---- encoding again ---- */
 
 /* What is at work: the builder only keeps the header's sums and options. */

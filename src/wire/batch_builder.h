@@ -94,6 +94,17 @@ static inline size_t batch_builder_size(const struct batch_builder *builder)
  * without records is legal (compaction keeps such). pool may be NULL without compression. */
 struct slice batch_builder_finish(struct batch_builder *, struct codec_pool *);
 
+/* The end of a producer's transaction (KIP-98): a control batch of one record. */
+struct batch_marker {
+    int64_t producer_id;
+    int64_t timestamp;
+    int32_t coordinator_epoch;
+    int16_t producer_epoch;
+    bool commits; /* else it aborts */
+};
+/* The whole batch, as batch_builder_finish gives it. */
+struct slice batch_builder_marker(struct batch_builder *, const struct batch_marker *);
+
 /* How a client's batch is to be stored instead. */
 struct batch_rebuild_options {
     enum codec codec;
