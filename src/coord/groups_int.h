@@ -64,7 +64,7 @@ struct group_kind {
     struct slice (*protocol_type)(const struct group *);
     enum err (*check_commit)(struct group *, const struct group_caller *);
     enum err (*check_fetch)(struct group *, const struct group_caller *);
-    enum err (*check_delete)(const struct group *); /* the group */
+    enum err (*check_delete)(const struct group *);
     enum err (*check_delete_offsets)(const struct group *);
     bool (*is_subscribed)(const struct group *, struct slice topic);
     /* Whether offsets may expire now, and since when it has had no use for them: the wall clock's
