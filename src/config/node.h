@@ -102,6 +102,7 @@ struct node_config {
 
     /* ---- coordinators ---- */
     int32_t offsets_load_buffer_size;
+    int32_t offsets_topic_compression_codec;
     int32_t offset_metadata_max_bytes;
     int32_t offsets_retention_minutes;
     int64_t offsets_retention_check_interval_ms;

@@ -52,6 +52,7 @@ static const struct field fields[] = {
     FIELD(producer_id_expiration_check_interval_ms, "producer.id.expiration.check.interval.ms"),
     FIELD(transaction_max_timeout_ms, "transaction.max.timeout.ms"),
     FIELD(offsets_load_buffer_size, "offsets.load.buffer.size"),
+    FIELD(offsets_topic_compression_codec, "offsets.topic.compression.codec"),
     FIELD(offset_metadata_max_bytes, "offset.metadata.max.bytes"),
     FIELD(offsets_retention_minutes, "offsets.retention.minutes"),
     FIELD(offsets_retention_check_interval_ms, "offsets.retention.check.interval.ms"),

@@ -125,15 +125,19 @@ static void stamp_answers(struct coord_partition *partition)
 
 /* ---- batches ---- */
 
-static void settle_batch(struct coord_batch *batch, enum err err)
+static void settle_end(struct coord_end *end, enum err err)
 {
-    role_now_on_shard();
-    struct coord_end *end = batch->end;
-    free(batch);
     if (end == NULL)
         return;
     end->err = err;
     end->on_done(end);
+}
+
+static void settle_batch(struct coord_batch *batch, enum err err)
+{
+    struct coord_end *end = batch->end;
+    free(batch);
+    settle_end(end, err);
 }
 
 /* Whatever is queued rests on what could not be appended. */
@@ -193,13 +197,19 @@ static void send_next(struct coord_partition *partition)
     }
 }
 
-/* The bytes are queued for the log, under the ticket that was begun last. */
+/* The bytes are queued for the log, under the ticket that was begun last. Null ones are what memory
+ * did not suffice for. */
 static void queue_batch(struct coord_partition *partition, struct slice bytes,
                         struct coord_end *end)
 {
     role_now_on_shard();
-    struct coord_batch *batch = malloc(sizeof *batch + bytes.size);
-    ALWAYS(batch != NULL, "memory for a batch of a coordinator is out");
+    struct coord_batch *batch = slice_is_null(bytes) ? NULL : malloc(sizeof *batch + bytes.size);
+    if (batch == NULL) {
+        partition->failed = ERR_UNKNOWN_SERVER_ERROR;
+        fail_queue(partition);
+        settle_end(end, partition->failed);
+        return;
+    }
     *batch = (struct coord_batch){
         .partition = partition,
         .ticket = partition->begun,
@@ -224,9 +234,7 @@ static void seal(struct coord_partition *partition)
     if (!partition->is_open)
         return;
     partition->is_open = false;
-    struct slice bytes = batch_builder_finish(&partition->builder, NULL);
-    ALWAYS(!slice_is_null(bytes), "memory for a batch of a coordinator is out");
-    queue_batch(partition, bytes, NULL);
+    queue_batch(partition, batch_builder_finish(&partition->builder, partition->set->codecs), NULL);
 }
 
 /* While a batch is under way the open one goes on gathering. */
@@ -239,7 +247,17 @@ static void on_flush(struct shard *shard, struct shard_chore *chore)
         return;
     if (list_is_empty(&partition->queue))
         seal(partition);
-    send_next(partition);
+    if (partition->failed != ERR_NONE)
+        give_up(partition);
+    else
+        send_next(partition);
+}
+
+/* Numbers that no codec has are none, as for Kafka. */
+static enum codec codec_of(const struct node_config *config)
+{
+    int32_t id = config->offsets_topic_compression_codec;
+    return codec_is_known(id) ? (enum codec)id : CODEC_NONE;
 }
 
 static void open_batch(struct coord_partition *partition, int64_t producer_id,
@@ -251,6 +269,8 @@ static void open_batch(struct coord_partition *partition, int64_t producer_id,
     options.producer_epoch = producer_id < 0 ? BATCH_NO_PRODUCER_EPOCH : producer_epoch;
     options.transactional = producer_id >= 0;
     options.base_sequence = partition->machine->type->base_sequence;
+    if (partition->kind == COORD_GROUPS)
+        options.codec = codec_of(partition->set->config);
     batch_builder_begin(&partition->builder, &options);
     partition->open_options = options;
     partition->is_open = true;
@@ -267,7 +287,10 @@ static void on_record(struct coord_world *world, const struct coord_record *reco
     if (partition->step_count == partition->step_capacity) {
         size_t capacity = partition->step_capacity * 2 + 8;
         struct coord_step_record *more = realloc(partition->step, capacity * sizeof *more);
-        ALWAYS(more != NULL, "memory for a coordinator's records is out");
+        if (more == NULL) {
+            partition->step_failed = true;
+            return;
+        }
         partition->step = more;
         partition->step_capacity = capacity;
     }
@@ -457,7 +480,6 @@ void coord_partition_end_txn(struct coord_partition *partition, struct coord_end
                                .coordinator_epoch = end->end.coordinator_epoch,
                                .commits = end->end.commits,
                                .timestamp = shard_wall_ms(partition->set->shard)});
-    ALWAYS(!slice_is_null(bytes), "memory for the end of a transaction is out");
     partition->begun++;
     coord_enter(partition);
     partition->machine->type->replay_end(partition->machine, &end->end);

@@ -10,6 +10,7 @@
 #include "coord/machine.h"
 #include "shard/shard.h"
 
+struct codec_pool;
 struct meta_topic;
 struct replica_set;
 
@@ -29,6 +30,7 @@ struct coord_set {
     const struct node_config *config;
     struct replica_set *replicas;
     const struct coord_outside *outside;
+    struct codec_pool *codecs;
     const struct meta_image *image;
     struct hash_table table; /* coord_partition */
     struct list ended;       /* coord_partition that are gone, but wait for something under way */

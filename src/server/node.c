@@ -122,6 +122,7 @@ static void make_coordinators(struct server_shard *local)
         .config = local->api.config,
         .replicas = local->api.replicas,
         .outside = &local->outside,
+        .codecs = local->api.codecs,
     };
     coord_set_init(&local->coords);
     local->api.coords = &local->coords;
@@ -161,10 +162,10 @@ static bool make_local(struct node *node, int index)
     local->api.config = node->config;
     local->api.cluster_id = node->dirs[node->metadata_dir].identity.cluster_id;
     local->api.replicas = set;
-    make_coordinators(local);
     local->api.sessions =
         fetch_session_cache_new(node->config->max_incremental_fetch_session_cache_slots);
     local->api.codecs = codec_pool_new();
+    make_coordinators(local);
     list_init(&local->api.request_pool);
     list_init(&local->api.producer_id_waiters);
     node->rounds[index] = (struct node_round){.node = node, .shard = index};

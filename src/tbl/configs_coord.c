@@ -9,7 +9,7 @@ const struct config_row tbl_configs_coord[] = {
      .doc = "Replicas of __consumer_offsets; 1 where Ottla starts without a file."},
     {BROKER("offsets.topic.segment.bytes", INT, "104857600"), AT_LEAST(1), HONOURED,
      .doc = "Segment size of __consumer_offsets."},
-    {BROKER("offsets.topic.compression.codec", INT, "0"), ACCEPTED,
+    {BROKER("offsets.topic.compression.codec", INT, "0"), HONOURED,
      .doc = "Codec number of batches in __consumer_offsets."},
     {BROKER("offsets.commit.timeout.ms", INT, "5000"), AT_LEAST(1), ACCEPTED,
      .doc = "Longest time a commit of offsets may take."},
