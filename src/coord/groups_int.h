@@ -89,7 +89,7 @@ struct group *groups_make(struct groups *, struct slice id, enum group_type);
 MUST_USE bool groups_convert(struct group *, enum group_type);
 /* Frees it when nothing keeps it (G2). */
 void groups_consider(struct group *);
-/* Applies the record to the machine and hands it to the world: the only way to change what lasts. */
+/* Applies the record to the machine and hands it to the world: the only way to what lasts. */
 void groups_put(struct groups *, const struct coord_record *);
 
 /* classic*.c */
