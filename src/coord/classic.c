@@ -18,3 +18,7 @@ void classic_begin(struct group *group)
 {
     (void)group;
 }
+void classic_rebalance(struct group *group)
+{
+    (void)group;
+}

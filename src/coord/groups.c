@@ -76,7 +76,8 @@ static void group_free(struct group *group, enum err err)
 
 void groups_consider(struct group *group)
 {
-    if (group->kind->is_empty(group) && group->offsets.count == 0 && group->pending_count == 0)
+    if (group->kind->is_empty(group) && !group->is_stored && group->offsets.count == 0 &&
+        group->pending_count == 0)
         group_free(group, ERR_NONE);
 }
 

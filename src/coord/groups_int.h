@@ -3,7 +3,8 @@
  *
  *  G1  A group's state changes by records that it applies to itself (groups_put); what is not in a
  *      record (who waits, sessions, a rebalance under way) may be forgotten at any time.
- *  G2  A group is in the table while it has members, offsets, pending offsets, or calls that wait.
+ *  G2  A group is in the table while it has members, offsets, pending offsets, calls that wait, or
+ *      records of its protocol in the log (is_stored): an empty group is told of until it is buried.
  *  G3  An entry of offsets belongs to one group and is in no other place. */
 #ifndef COORD_GROUPS_INT_H
 #define COORD_GROUPS_INT_H
@@ -37,6 +38,7 @@ struct group {
     };
     struct hash_table offsets; /* offsets.c: what it has committed */
     int pending_count;         /* offsets.c: transactions that are open and hold offsets of it */
+    bool is_stored;            /* the protocol's: records of it are in the log, no tombstone yet */
 };
 
 static inline struct groups *groups_of(struct coord_machine *machine)
@@ -99,6 +101,8 @@ MUST_USE bool classic_group_new(struct group *); /* false: memory is out */
 const char *classic_replay(struct groups *, const struct coord_record *);
 /* The machine leads: sessions of all members begin, groups that were rebalancing go on. */
 void classic_begin(struct group *);
+/* All members are to join again, as after one of them left: a migration. */
+void classic_rebalance(struct group *);
 
 /* consumer*.c */
 extern const struct group_kind group_kind_consumer;

@@ -31,8 +31,8 @@ static uint32_t next_character(struct slice text, size_t *at)
     return character;
 }
 
-/* String.hashCode, which counts UTF-16 units. */
-static uint32_t java_hash(struct slice text)
+/* Counts UTF-16 units. */
+uint32_t coord_java_hash(struct slice text)
 {
     uint32_t hash = 0;
     for (size_t at = 0; at < text.size;) {
@@ -49,7 +49,7 @@ static uint32_t java_hash(struct slice text)
 /* Java's Math.abs, but for the one number that has no opposite, which Kafka takes for 0. */
 int32_t coord_partition_of(struct slice key, int32_t partition_count)
 {
-    int32_t hash = (int32_t)java_hash(key);
+    int32_t hash = (int32_t)coord_java_hash(key);
     int32_t positive = hash == INT32_MIN ? 0 : hash < 0 ? -hash : hash;
     return positive % partition_count;
 }

@@ -49,6 +49,8 @@ void coord_set_stop(struct coord_set *) ON(on_shard);
 
 /* The name of the topic. */
 const char *coord_topic_name(enum coord_kind);
+/* String.hashCode of Java. */
+uint32_t coord_java_hash(struct slice text);
 /* The partition that a group or transactional id belongs to, of so many: Java's hash of a string,
  * as every Kafka broker and tool computes it. */
 int32_t coord_partition_of(struct slice key, int32_t partition_count);
