@@ -85,10 +85,12 @@ struct coord_partition {
     bool is_open;
     struct batch_builder_options open_options;
     struct shard_chore flush;
-    int64_t begun;       /* batches, the open one included */
-    int64_t committed;   /* in order */
-    struct list queue;   /* coord_batch: complete, in front of the open one */
-    bool is_away;        /* a batch is under way */
+    int64_t begun;            /* batches, the open one included */
+    int64_t committed;        /* in order */
+    struct list queue;        /* coord_batch: complete, in front of the open one */
+    bool is_away;             /* a batch is under way */
+    int64_t away_producer_id; /* whose it is; -1: of none */
+    int16_t away_epoch;
     struct list answers; /* calls, by ticket */
     enum err failed;     /* why a batch could not be appended: the log is read again */
 

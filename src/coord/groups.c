@@ -123,18 +123,20 @@ static struct coord_machine *make(struct coord_world *world)
     return &groups->machine;
 }
 
-static struct group *first_of(const struct groups *groups)
+static void free_groups(struct groups *groups, enum err err)
 {
     struct hash_node *node = hash_table_next(&groups->table, NULL);
-    return node != NULL ? CONTAINER_OF(node, struct group, node) : NULL;
+    while (node != NULL) {
+        struct group *group = CONTAINER_OF(node, struct group, node);
+        node = hash_table_next(&groups->table, node);
+        group_free(group, err);
+    }
 }
 
 static void machine_free(struct coord_machine *machine)
 {
     struct groups *groups = groups_of(machine);
-    struct group *group;
-    while ((group = first_of(groups)) != NULL)
-        group_free(group, ERR_NOT_COORDINATOR);
+    free_groups(groups, ERR_NOT_COORDINATOR);
     offsets_fini(groups);
     hash_table_fini(&groups->table);
     free(groups);
@@ -160,9 +162,7 @@ static void end(struct coord_machine *machine, enum err err)
 {
     struct groups *groups = groups_of(machine);
     groups->leads = false;
-    struct group *group;
-    while ((group = first_of(groups)) != NULL)
-        group_free(group, err);
+    free_groups(groups, err);
 }
 
 static void on_image(struct coord_machine *machine, const struct meta_image *before)

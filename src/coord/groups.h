@@ -31,13 +31,20 @@ void groups_consumer_describe(struct coord_machine *, struct coord_call *);
 /* OffsetCommit: offset_commit_request, every topic with its name and id where they are known ->
  * offset_commit_response. */
 void groups_commit(struct coord_machine *, struct coord_call *);
-/* TxnOffsetCommit: txn_offset_commit_request, likewise -> txn_offset_commit_response. */
+/* TxnOffsetCommit in the form of an OffsetCommit: request struct group_txn_commit ->
+ * offset_commit_response. The partition of the internal topic is in the transaction already. */
+struct offset_commit_request;
+struct group_txn_commit {
+    const struct offset_commit_request *commit;
+    int64_t producer_id;
+    int16_t producer_epoch;
+};
 void groups_commit_in_txn(struct coord_machine *, struct coord_call *);
 /* One group of an OffsetFetch in the form of version 8: request struct group_offsets_wish ->
  * offset_fetch_response_groups. */
 struct offset_fetch_request_groups;
 struct group_offsets_wish {
-    const struct offset_fetch_request_groups *group; /* topics NULL: all */
+    const struct offset_fetch_request_groups *group; /* topics_count -1: all */
     bool require_stable;
 };
 void groups_fetch_offsets(struct coord_machine *, struct coord_call *);

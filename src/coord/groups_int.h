@@ -4,7 +4,8 @@
  *  G1  A group's state changes by records that it applies to itself (groups_put); what is not in a
  *      record (who waits, sessions, a rebalance under way) may be forgotten at any time.
  *  G2  A group is in the table while it has members, offsets, pending offsets, calls that wait, or
- *      records of its protocol in the log (is_stored): an empty group is told of until it is buried.
+ *      records of its protocol in the log (is_stored): an empty group is told of until it is
+ *      buried.
  *  G3  An entry of offsets belongs to one group and is in no other place. */
 #ifndef COORD_GROUPS_INT_H
 #define COORD_GROUPS_INT_H
@@ -22,7 +23,9 @@ struct groups {
     struct coord_machine machine;
     struct hash_table table;   /* group, by id */
     struct shard_timer expiry; /* offsets.retention.check.interval.ms */
-    struct hash_table pending; /* offsets.c: offsets of open transactions, by producer id */
+    struct hash_table pending; /* offsets.c: open transactions with offsets, by producer id */
+    struct hash_table topics;  /* offsets.c: names of topics that offsets are of */
+    int64_t offset_order;      /* offsets.c: commits applied so far, in the order of the log */
     bool leads;                /* begin was called */
 };
 
@@ -36,8 +39,8 @@ struct group {
         struct classic_group *classic;
         struct consumer_group *consumer;
     };
-    struct hash_table offsets; /* offsets.c: what it has committed */
-    int pending_count;         /* offsets.c: transactions that are open and hold offsets of it */
+    struct hash_table offsets; /* offsets.c: what it has committed, and what is pending */
+    int pending_count;         /* offsets.c: those of them that belong to open transactions */
     bool is_stored;            /* the protocol's: records of it are in the log, no tombstone yet */
 };
 
@@ -65,6 +68,9 @@ struct group_kind {
     const char *(*state_name)(const struct group *);
     struct slice (*protocol_type)(const struct group *);
     enum err (*check_commit)(struct group *, const struct group_caller *);
+    /* After check_commit: of one partition that is to be committed; NULL: nothing more is asked. */
+    enum err (*check_commit_of)(struct group *, const struct group_caller *, struct uuid topic_id,
+                                int32_t partition);
     enum err (*check_fetch)(struct group *, const struct group_caller *);
     enum err (*check_delete)(const struct group *);
     enum err (*check_delete_offsets)(const struct group *);

@@ -296,6 +296,7 @@ static void begin(struct coord_partition *partition)
     load->replica = replica;
     replica_begin(replica);
     partition->world.leader_epoch = replica->leader_epoch;
+    partition->world.batch_size_max = replica->config.max_message_bytes;
     load->next_offset = log_start_offset(replica->log);
     load->end_offset = log_end_offset(replica->log);
     read_next(partition);

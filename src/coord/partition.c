@@ -155,6 +155,7 @@ static void batch_done(struct coord_batch *batch)
     struct coord_partition *partition = batch->partition;
     enum err err = batch->append.err;
     partition->is_away = false;
+    partition->away_producer_id = BATCH_NO_PRODUCER_ID;
     if (err == ERR_NONE)
         partition->committed = batch->ticket;
     else
@@ -184,6 +185,8 @@ static void send_next(struct coord_partition *partition)
         return;
     struct coord_batch *batch = CONTAINER_OF(node, struct coord_batch, link);
     partition->is_away = true;
+    partition->away_producer_id = batch->append.log.header.producer_id;
+    partition->away_epoch = batch->append.log.header.producer_epoch;
     struct replica *replica =
         replica_set_find(partition->set->replicas, partition->topic_id, partition->partition);
     if (replica == NULL) {
@@ -335,6 +338,40 @@ static void add_step(struct coord_partition *partition)
     }
     partition->step_count = 0;
     chain_reset(&partition->step_bytes, BATCH_SIZE_GOOD);
+}
+
+static void cut(struct coord_world *world)
+{
+    role_now_on_shard();
+    struct coord_partition *partition = partition_of(world);
+    bool is_large = partition->step_bytes.size >= BATCH_SIZE_GOOD;
+    if (is_large && !partition->step_failed && partition->failed == ERR_NONE)
+        add_step(partition);
+}
+
+/* Batches that are in no log yet count: the producer's epoch may be raised by one of them. */
+static enum err check_producer(const struct coord_world *world, int64_t producer_id,
+                               int16_t producer_epoch)
+{
+    role_now_on_shard();
+    const struct coord_partition *partition =
+        CONTAINER_OF(world, const struct coord_partition, world);
+    const struct replica *replica =
+        replica_set_find(partition->set->replicas, partition->topic_id, partition->partition);
+    if (replica == NULL || replica->log == NULL)
+        return ERR_NOT_COORDINATOR;
+    int newest = partition->away_producer_id == producer_id ? partition->away_epoch : -1;
+    LIST_EACH (&partition->queue, node) {
+        const struct batch_header *header =
+            &CONTAINER_OF(node, const struct coord_batch, link)->append.log.header;
+        if (header->producer_id == producer_id)
+            newest = MAX_OF(newest, header->producer_epoch);
+    }
+    if (partition->is_open && partition->open_options.producer_id == producer_id)
+        newest = MAX_OF(newest, partition->open_options.producer_epoch);
+    if (producer_epoch < newest)
+        return ERR_INVALID_PRODUCER_EPOCH;
+    return log_check_producer(replica->log, producer_id, producer_epoch);
 }
 
 static void arm(struct coord_partition *partition)
@@ -520,6 +557,8 @@ struct coord_partition *coord_partition_new(struct coord_set *set, enum coord_ki
         .image = set->image,
         .partition = number,
         .record = on_record,
+        .cut = cut,
+        .check_producer = check_producer,
         .answer = on_answer,
         .write_markers = write_markers,
         .allocate_id = allocate_id,
@@ -534,6 +573,7 @@ struct coord_partition *coord_partition_new(struct coord_set *set, enum coord_ki
     shard_timer_init(&partition->timer, on_timer);
     shard_timer_init(&partition->patience, on_patience);
     partition->timer_at_ms = INT64_MAX;
+    partition->away_producer_id = BATCH_NO_PRODUCER_ID;
     shard_chore_init(&partition->flush, on_flush);
     chain_init(&partition->step_bytes, INT32_MAX);
     batch_builder_init(&partition->builder);
@@ -686,6 +726,10 @@ void coord_partition_image(struct coord_partition *partition, const struct meta_
 {
     if (partition->state != COORD_ACTIVE)
         return;
+    const struct replica *replica =
+        replica_set_find(partition->set->replicas, partition->topic_id, partition->partition);
+    if (replica != NULL)
+        partition->world.batch_size_max = replica->config.max_message_bytes;
     coord_enter(partition);
     if (partition->machine->type->on_image != NULL)
         partition->machine->type->on_image(partition->machine, before);

@@ -73,10 +73,18 @@ struct coord_world {
     struct shard_timers timers;     /* the machine's; callbacks get no shard */
     int32_t partition;              /* of the internal topic */
     int32_t leader_epoch;           /* of that partition: the coordinator's epoch */
+    int32_t batch_size_max;         /* bytes that one batch may have */
 
     /* Appends the record behind those before it. What is recorded in one call of the machine is
      * appended as one batch, or not at all; members of a transaction in batches of their own. */
     void (*record)(struct coord_world *, const struct coord_record *);
+    /* What this call of the machine has recorded so far need not be in one batch with what follows:
+     * for work that may become larger than a batch can be. */
+    void (*cut)(struct coord_world *);
+    /* Whether the log would take a record of that producer's transaction now: ERR_NONE, or
+     * ERR_INVALID_PRODUCER_EPOCH. */
+    enum err (*check_producer)(const struct coord_world *, int64_t producer_id,
+                               int16_t producer_epoch);
     /* The call has its answer: err, or response. The world has it from here. */
     void (*answer)(struct coord_world *, struct coord_call *);
     /* Transactions only: on_done follows in a later turn, unless the machine is freed before. */

@@ -38,6 +38,12 @@ static bool must_roll(const struct log *log, const struct log_write *write,
            last_offset - active->base_offset > INT32_MAX;
 }
 
+enum err log_check_producer(const struct log *log, int64_t producer_id, int16_t producer_epoch)
+{
+    struct batch_header header = {.producer_id = producer_id, .producer_epoch = producer_epoch};
+    return producers_check_epoch(&log->producers, &header);
+}
+
 /* true: it is a duplicate or is refused, with what it is to be completed with. */
 static bool check_producer(const struct log *log, struct log_append *append, enum err *ret_err)
 {

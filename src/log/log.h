@@ -92,6 +92,9 @@ MUST_USE int log_remove_folder(int dir_fd, const char *name) NOT_ON(on_shard);
 
 int64_t log_start_offset(const struct log *);
 int64_t log_end_offset(const struct log *);
+/* Whether a coordinator's record of that producer would be taken: ERR_NONE, or
+ * ERR_INVALID_PRODUCER_EPOCH. */
+enum err log_check_producer(const struct log *, int64_t producer_id, int16_t producer_epoch);
 /* Flushed up to, known to survive a power loss. */
 int64_t log_recovery_point(const struct log *);
 /* First offset of a transaction that is open, or whose end is not committed; or the log's end. */

@@ -112,6 +112,20 @@ static void on_record(struct coord_world *world, const struct coord_record *reco
     text_add_char(&kit->story, '\n');
 }
 
+static void on_cut(struct coord_world *world)
+{
+    (void)world;
+}
+
+static enum err on_check_producer(const struct coord_world *world, int64_t producer_id,
+                                  int16_t producer_epoch)
+{
+    const struct coord_kit *kit = CONTAINER_OF(world, const struct coord_kit, world);
+    bool is_old =
+        producer_id == kit->fenced.producer_id && producer_epoch < kit->fenced.producer_epoch;
+    return is_old ? ERR_INVALID_PRODUCER_EPOCH : ERR_NONE;
+}
+
 static void on_markers(struct coord_world *world, struct coord_markers *markers)
 {
     struct coord_kit *kit = kit_of(world);
@@ -175,7 +189,8 @@ void coord_kit_init(struct coord_kit *kit, const struct coord_machine_type *type
         .settings = settings, .setting_count = count, .default_dir = "/d", .host_name = "box"};
     struct text notes;
     text_init(&notes, 65536);
-    *kit = (struct coord_kit){.type = type, .next_producer_id = 1000};
+    *kit =
+        (struct coord_kit){.type = type, .next_producer_id = 1000, .fenced = {.producer_id = -1}};
     assert_true(node_config_load(&input, &kit->config, &notes));
     text_fini(&notes);
     kit->image = meta_image_new(kit->config);
@@ -195,7 +210,10 @@ void coord_kit_init(struct coord_kit *kit, const struct coord_machine_type *type
         .image = kit->image,
         .partition = 0,
         .leader_epoch = 0,
+        .batch_size_max = 1048588,
         .record = on_record,
+        .cut = on_cut,
+        .check_producer = on_check_producer,
         .answer = on_answer,
         .write_markers = on_markers,
         .allocate_id = on_allocate,
