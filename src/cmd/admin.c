@@ -149,7 +149,7 @@ const struct metadata_response *admin_metadata(struct admin *admin, const char *
 {
     struct metadata_request ask = metadata_request_default;
     struct metadata_response *answer = ARENA_NEW(&admin->arena, struct metadata_response);
-    ask.topics_count = -1;
+    ask.topics_count = count < 0 ? 0 : -1;
     ask.allow_auto_topic_creation = client_version(&admin->client, API_METADATA) < 4; /* no field */
     if (count > 0) {
         ask.topics = ARENA_ARRAY(&admin->arena, struct metadata_request_topics, (size_t)count);
@@ -201,7 +201,7 @@ enum exit_code admin_confirm(const struct command_call *call, const char *doing,
     console_note(call->console, "%s Type yes to go on:", question);
     if (fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0)
         return EXIT_CODE_OK;
-    console_note(call->console, "Nothing was deleted.");
+    console_note(call->console, "Nothing was changed.");
     return EXIT_CODE_FAILED;
 }
 

@@ -51,8 +51,9 @@ void admin_report_client(struct admin *);
  * error line. */
 enum exit_code admin_exchange(struct admin *, int16_t api_key, const void *ask, void *ret_answer);
 
-/* Metadata of the named topics, or of all with count 0; in the arena, also what it points to that
- * names hosts and topics. NULL: reported. Never creates a topic. */
+/* Metadata of the named topics, or of all with count 0, or of none (the brokers alone) with -1; in
+ * the arena, also what it points to that names hosts and topics. NULL: reported. Never creates a
+ * topic. */
 const struct metadata_response *admin_metadata(struct admin *, const char *const *names, int count);
 /* "host:port" of a broker in it; NULL: there is none of that number. */
 const char *admin_node_address(struct admin *, const struct metadata_response *, int32_t node_id);

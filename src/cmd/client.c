@@ -177,6 +177,10 @@ static bool decode_answer(struct client *client, const struct client_request *re
 {
     const struct wire_message *message = wire_response(request->api_key);
     struct wire_decoded decoded;
+    if (request->keep)
+        body = arena_copy(request->arena, body);
+    if (slice_is_null(body))
+        return fail(client, "out of memory for the answer of", 0);
     if (wire_decode(message, version, body, request->arena, ret_response, &decoded))
         return true;
     text_reset(&client->error);

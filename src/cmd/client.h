@@ -38,6 +38,7 @@ struct client_request {
     const void *message; /* the request's struct */
     struct arena *arena; /* for the response's arrays; its slices stand in the client's frame until
                             the next call */
+    bool keep;           /* the slices live in the arena too */
 };
 
 /* Sends and waits for the answer, decoded into *ret_response (the response's struct). false:

@@ -3,6 +3,7 @@
 #include "cmd/command.h"
 #include "cmd/dump.h"
 #include "cmd/explain.h"
+#include "cmd/group.h"
 #include "cmd/logdirs.h"
 #include "cmd/raw.h"
 #include "cmd/records.h"
@@ -125,6 +126,24 @@ const struct command commands[] = {
      .argument_min = 1,
      .argument_max = 1,
      .run = consume_run},
+    {.name = "group list",
+     .arguments = "",
+     .summary = "list groups of consumers",
+     .flags = {&group_flag_state, &group_flag_type, &flag_brokers, &flag_timeout, &flag_format},
+     .examples = {"ottla group list", "ottla group list --state Empty,Dead",
+                  "ottla group list --type consumer --format awk | cut -f1"},
+     .run = group_list},
+    {.name = "group describe",
+     .arguments = "GROUP...",
+     .summary = "show groups: state, lag, members",
+     .details = "LAG is the distance from the committed offset to the high watermark. A partition\n"
+                "without a committed offset has none. Groups without members are shown too.",
+     .flags = {&group_flag_section, &group_flag_all, &group_flag_watch, &flag_brokers,
+               &flag_timeout, &flag_format},
+     .examples = {"ottla group describe billing", "ottla group describe billing -s lag --watch 2",
+                  "ottla group describe --all -s topics --format awk"},
+     .argument_max = INT_MAX,
+     .run = group_describe},
     {.name = "config explain",
      .arguments = "[WORD...]",
      .summary = "show what configuration keys mean",

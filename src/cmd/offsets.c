@@ -24,8 +24,7 @@ static bool parse_digits(struct slice s, int64_t *ret_number)
 
 /* ---- times ---- */
 
-/* 1h30m, 90s, 500ms, 2d: one or more numbers with units. */
-static bool parse_duration(struct slice s, int64_t *ret_ms)
+bool offset_duration_parse(struct slice s, int64_t *ret_ms)
 {
     static const struct {
         const char *unit;
@@ -150,7 +149,7 @@ static bool parse_time(struct slice s, int64_t now_ms, int64_t base_ms, int64_t 
     if (parse_date(s, ret_ms))
         return true;
     bool before = take_char(&s, '-');
-    if (!parse_duration(s, &number) || (!before && base_ms < 0))
+    if (!offset_duration_parse(s, &number) || (!before && base_ms < 0))
         return false;
     *ret_ms = before ? now_ms - number : base_ms + number;
     return true;

@@ -36,6 +36,9 @@ struct offset_range {
 MUST_USE bool offset_range_parse(const char *text, int64_t now_ms, struct offset_range *ret_range,
                                  struct text *error);
 
+/* 1h30m, 90s, 500ms, 2d: one or more numbers with units. false: it is none. */
+MUST_USE bool offset_duration_parse(struct slice, int64_t *ret_ms);
+
 /* What a partition's range is, given its watermarks and what its times turned out to be. */
 struct offset_bounds {
     int64_t low;
