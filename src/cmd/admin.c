@@ -50,7 +50,7 @@ const char *admin_brokers(const struct command_call *call)
     return call_value(call, &flag_brokers, brokers);
 }
 
-enum exit_code admin_open(struct admin *admin, const struct command_call *call)
+enum exit_code admin_prepare(struct admin *admin, const struct command_call *call)
 {
     *admin = (struct admin){.call = call, .client = {.fd = -1}};
     arena_init(&admin->arena, ARENA_LIMIT);
@@ -61,12 +61,21 @@ enum exit_code admin_open(struct admin *admin, const struct command_call *call)
     }
     struct call_number timeout = {
         .flag = &flag_timeout, .low = 1, .high = INT32_MAX, .fallback = 10000};
-    if (!call_number(call, timeout, &admin->timeout_ms))
-        return EXIT_CODE_USAGE;
-    if (client_open(&admin->client, admin_brokers(call), admin->timeout_ms))
+    return call_number(call, timeout, &admin->timeout_ms) ? EXIT_CODE_OK : EXIT_CODE_USAGE;
+}
+
+enum exit_code admin_connect(struct admin *admin)
+{
+    if (client_open(&admin->client, admin_brokers(admin->call), admin->timeout_ms))
         return EXIT_CODE_OK;
     admin_report_client(admin);
     return EXIT_CODE_FAILED;
+}
+
+enum exit_code admin_open(struct admin *admin, const struct command_call *call)
+{
+    enum exit_code code = admin_prepare(admin, call);
+    return code == EXIT_CODE_OK ? admin_connect(admin) : code;
 }
 
 void admin_close(struct admin *admin)

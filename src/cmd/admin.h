@@ -29,6 +29,9 @@ struct admin {
 /* Reads the shared flags and connects. EXIT_CODE_OK, or the code to end with, after an error line.
  * Always to be ended by admin_close. */
 enum exit_code admin_open(struct admin *, const struct command_call *);
+/* The two halves of it, for what is checked or asked between them. admin_close after the first. */
+enum exit_code admin_prepare(struct admin *, const struct command_call *);
+enum exit_code admin_connect(struct admin *);
 void admin_close(struct admin *);
 enum exit_code admin_result(const struct admin *);
 

@@ -92,11 +92,13 @@ enum exit_code group_list(const struct command_call *call)
     struct admin admin;
     struct cluster cluster = {0};
     struct list_groups_request ask = list_groups_request_default;
-    enum exit_code code = admin_open(&admin, call);
+    enum exit_code code = admin_prepare(&admin, call);
     if (code == EXIT_CODE_OK &&
         (!choose(&admin, &choice_of_states, &ask.states_filter, &ask.states_filter_count) ||
          !choose(&admin, &choice_of_types, &ask.types_filter, &ask.types_filter_count)))
         code = EXIT_CODE_USAGE;
+    if (code == EXIT_CODE_OK)
+        code = admin_connect(&admin);
     if (code == EXIT_CODE_OK) {
         if (cluster_open(&cluster, &admin))
             list(&cluster, &ask);

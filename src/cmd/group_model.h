@@ -59,6 +59,8 @@ void group_find(struct cluster *, const struct list_groups_request *, struct gro
 
 /* State and members. false: reported, also where there is no such group. */
 MUST_USE bool group_read(struct cluster *, const char *id, struct group *ret_group);
+/* The same; one that is not there is one without members. */
+MUST_USE bool group_read_or_new(struct cluster *, const char *id, struct group *ret_group);
 /* All it has committed and, with members, what those are assigned; no ends. false: reported. */
 MUST_USE bool group_read_offsets(struct cluster *, struct group *);
 /* Their ends; what is unknown is reported. */

@@ -143,8 +143,9 @@ static bool take_classic(struct cluster *cluster,
     return true;
 }
 
+/* *ret_found: there is such a group. false: reported. */
 static bool read_classic(struct cluster *cluster, const struct cluster_key *key,
-                         struct group *group)
+                         struct group *group, bool *ret_found)
 {
     struct slice name = slice_of_text(key->id);
     struct describe_groups_request ask = describe_groups_request_default;
@@ -155,26 +156,42 @@ static bool read_classic(struct cluster *cluster, const struct cluster_key *key,
     if (!cluster_ask_coordinator(cluster, key, &request, &answer, &group->coordinator))
         return false;
     int error = classic_error(&answer);
+    /* Before version 6 what is not there is called dead. */
     bool dead = answer.groups_count != 1 || slice_is(answer.groups[0].group_state, "Dead");
-    if (error == ERR_NONE && dead)
-        error = ERR_GROUP_ID_NOT_FOUND; /* as it is told before version 6 */
+    *ret_found = error != ERR_GROUP_ID_NOT_FOUND && (error != ERR_NONE || !dead);
+    if (!*ret_found)
+        return true;
     if (error != ERR_NONE) {
-        report_group(cluster, key->id, error,
-                     answer.groups_count > 0 ? answer.groups[0].error_message : slice_of(NULL, 0));
+        report_group(cluster, key->id, error, answer.groups[0].error_message);
         return false;
     }
     return take_classic(cluster, &answer.groups[0], group);
 }
 
-bool group_read(struct cluster *cluster, const char *id, struct group *ret_group)
+static bool read_any(struct cluster *cluster, const char *id, struct group *group, bool *ret_found)
 {
     struct cluster_key key = {.kind = CLUSTER_GROUP, .id = id, .error_of = consumer_error};
-    bool found;
-    *ret_group = (struct group){.id = id};
-    if (!read_consumer(cluster, &key, ret_group, &found))
+    *group = (struct group){.id = id, .epoch = -1};
+    if (!read_consumer(cluster, &key, group, ret_found))
         return false;
     key.error_of = classic_error;
-    return found || read_classic(cluster, &key, ret_group);
+    return *ret_found || read_classic(cluster, &key, group, ret_found);
+}
+
+bool group_read(struct cluster *cluster, const char *id, struct group *ret_group)
+{
+    bool found;
+    if (!read_any(cluster, id, ret_group, &found))
+        return false;
+    if (!found)
+        report_group(cluster, id, ERR_GROUP_ID_NOT_FOUND, slice_of(NULL, 0));
+    return found;
+}
+
+bool group_read_or_new(struct cluster *cluster, const char *id, struct group *ret_group)
+{
+    bool found;
+    return read_any(cluster, id, ret_group, &found);
 }
 
 /* ---- offsets ---- */

@@ -124,9 +124,14 @@ enum words_line words_offset_parse(struct slice line, struct words_offset *ret_o
     struct words_offset offset = {.topic = take_word(&line)};
     if (offset.topic.size == 0 || offset.topic.data[0] == '#')
         return WORDS_LINE_EMPTY;
-    if (!parse_number(take_word(&line), INT32_MAX, &partition) ||
-        !parse_number(take_word(&line), INT64_MAX, &offset.offset) || take_word(&line).size > 0)
+    struct slice number = take_word(&line);
+    struct slice word = take_word(&line);
+    bool none = slice_is(word, "-");
+    if (!parse_number(number, INT32_MAX, &partition) ||
+        (!none && !parse_number(word, INT64_MAX, &offset.offset)) || take_word(&line).size > 0)
         return WORDS_LINE_WRONG;
+    if (none)
+        return WORDS_LINE_EMPTY;
     offset.partition = (int32_t)partition;
     *ret_offset = offset;
     return WORDS_LINE_OFFSET;

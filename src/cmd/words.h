@@ -26,7 +26,7 @@ struct words_offset {
     int64_t offset;
 };
 enum words_line { WORDS_LINE_OFFSET, WORDS_LINE_EMPTY, WORDS_LINE_WRONG };
-/* Empty are also lines that begin with #. */
+/* Empty are also lines that begin with #, and those with - for the offset: none is committed. */
 enum words_line words_offset_parse(struct slice line, struct words_offset *ret_offset);
 
 /* Where a group is to begin. */

@@ -101,6 +101,8 @@ static void lines_of_offsets(void **state)
     line_is("", "empty");
     line_is("   ", "empty");
     line_is("# orders 0 12", "empty");
+    line_is("orders 0 -", "empty");
+    line_is("orders x -", "wrong");
     line_is("orders 0", "wrong");
     line_is("orders 0 12 13", "wrong");
     line_is("orders x 12", "wrong");
