@@ -88,7 +88,7 @@ def merged(paths, ended):
                 if told["type"] in ("invoke", "learnt"):
                     pending = {**(pending or {}), **told}
                     continue
-                operations.append({**pending, **told})
+                operations.append({**(pending or {}), **told})
                 pending = None
         if pending is not None:
             operations.append({**pending, "type": INFO, "completed": ended(path), "error": "the client was killed"})

@@ -12,10 +12,10 @@ CLUSTER_ID = "bm9kZS1vZi10ZXN0cy0xMQ"
 
 class Kafka:
     """One node on a directory; one that lacks meta.properties is formatted first. settings: more lines of its
-    file, as "key=value"; java: options of the virtual machine."""
+    file, as "key=value"; java: options of the virtual machine; ports: those of the one before, where clients go on."""
 
-    def __init__(self, jars, data, folder, settings=(), java=("-Xmx512m",)):
-        self.port, self.controller_port = free_port(), free_port()
+    def __init__(self, jars, data, folder, settings=(), java=("-Xmx512m",), ports=None):
+        self.port, self.controller_port = ports or (free_port(), free_port())
         config = folder / "server.properties"
         config.write_text(f"""process.roles=broker,controller
 node.id=1
@@ -34,7 +34,7 @@ share.coordinator.state.topic.min.isr=1
             subprocess.run(["java", "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format",
                             "--standalone", "-t", CLUSTER_ID, "-c", str(config)],
                            check=True, capture_output=True, timeout=90)
-        self.log = open(folder / "kafka.log", "wb")
+        self.log = open(folder / "kafka.log", "ab")
         self.process = subprocess.Popen(["java", *java, "-cp", f"{jars}/*", "kafka.Kafka",
                                          str(config)], stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 90
