@@ -12,6 +12,7 @@
 /* Bits by the number of the ACL operation: all that the resource type has. */
 #define CLUSTER_OPERATIONS_OF_TOPIC \
     (1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11)
+#define CLUSTER_OPERATIONS_OF_GROUP (1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11)
 #define CLUSTER_OPERATIONS_OF_CLUSTER \
     (1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12)
 

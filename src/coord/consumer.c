@@ -23,3 +23,19 @@ void consumer_on_image(struct groups *groups, const struct meta_image *before)
     (void)groups;
     (void)before;
 }
+void consumer_classic_join(struct group *group, struct coord_call *call)
+{
+    coord_refuse(groups_world(group->groups), call, ERR_INCONSISTENT_GROUP_PROTOCOL);
+}
+void consumer_classic_sync(struct group *group, struct coord_call *call)
+{
+    coord_refuse(groups_world(group->groups), call, ERR_UNKNOWN_MEMBER_ID);
+}
+void consumer_classic_heartbeat(struct group *group, struct coord_call *call)
+{
+    coord_refuse(groups_world(group->groups), call, ERR_UNKNOWN_MEMBER_ID);
+}
+void consumer_classic_leave(struct group *group, struct coord_call *call)
+{
+    coord_refuse(groups_world(group->groups), call, ERR_UNKNOWN_MEMBER_ID);
+}

@@ -18,6 +18,12 @@
     X(2, LIST_OFFSETS, list_offsets, 1, 11, 1, TOPIC_DESCRIBE, ALONE) \
     X(3, METADATA, metadata, 0, 13, 0, TOPIC_DESCRIBE, ALONE) \
     X(10, FIND_COORDINATOR, find_coordinator, 0, 6, 0, GROUP_DESCRIBE, ALONE) \
+    X(11, JOIN_GROUP, join_group, 0, 9, 0, GROUP_READ, ALONE) \
+    X(12, HEARTBEAT, heartbeat, 0, 4, 0, GROUP_READ, ALONE) \
+    X(13, LEAVE_GROUP, leave_group, 0, 5, 0, GROUP_READ, ALONE) \
+    X(14, SYNC_GROUP, sync_group, 0, 5, 0, GROUP_READ, ALONE) \
+    X(15, DESCRIBE_GROUPS, describe_groups, 0, 6, 0, GROUP_DESCRIBE, ALONE) \
+    X(16, LIST_GROUPS, list_groups, 0, 5, 0, CLUSTER_DESCRIBE, ALONE) \
     X(18, API_VERSIONS, api_versions, 0, 5, 0, NOBODY_ASKED, ALONE) \
     X(19, CREATE_TOPICS, create_topics, 2, 7, 2, TOPIC_CREATE, ALONE) \
     X(20, DELETE_TOPICS, delete_topics, 1, 6, 1, TOPIC_DELETE, ALONE) \
@@ -29,6 +35,7 @@
     X(34, ALTER_REPLICA_LOG_DIRS, alter_replica_log_dirs, 1, 2, 1, CLUSTER_ALTER, ALONE) \
     X(35, DESCRIBE_LOG_DIRS, describe_log_dirs, 1, 5, 1, CLUSTER_DESCRIBE, ALONE) \
     X(37, CREATE_PARTITIONS, create_partitions, 0, 3, 0, TOPIC_ALTER, ALONE) \
+    X(42, DELETE_GROUPS, delete_groups, 0, 3, 0, GROUP_DELETE, ALONE) \
     X(44, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1, 0, CONFIGS_ALTER, ALONE) \
     X(60, DESCRIBE_CLUSTER, describe_cluster, 0, 2, 0, CLUSTER_DESCRIBE, ALONE) \
     X(75, DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, 0, 0, 0, TOPIC_DESCRIBE, ALONE)
@@ -41,7 +48,9 @@ enum api_rule {
     API_RULE_TOPIC_CREATE,
     API_RULE_TOPIC_DELETE,
     API_RULE_TOPIC_ALTER,
+    API_RULE_GROUP_READ,
     API_RULE_GROUP_DESCRIBE,
+    API_RULE_GROUP_DELETE,
     API_RULE_CLUSTER_IDEMPOTENT_WRITE,
     API_RULE_CLUSTER_DESCRIBE,
     API_RULE_CLUSTER_ALTER,

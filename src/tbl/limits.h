@@ -33,5 +33,9 @@
  * reader goes on from piece to piece. */
 #define LIMIT_CHECK_SIZE (256 * 1024)
 #define LIMIT_CHECK_ON_SIZE (4 * 1024 * 1024)
+/* Members of a classic group, and clients that were told to join one, each; and bytes of what its
+ * members say they speak. Whoever comes then is told that the group is full. */
+#define LIMIT_CLASSIC_GROUP_MEMBERS 10000
+#define LIMIT_CLASSIC_GROUP_METADATA_BYTES ((size_t)64 * 1024 * 1024)
 
 #endif
