@@ -1,6 +1,7 @@
 /* Shared by the admin commands. One thread. */
 #include "cmd/admin.h"
 
+#include "cmd/words.h"
 #include "sys/process.h"
 #include "tbl/apis.h"
 #include "tbl/errors.h"
@@ -8,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define ARENA_LIMIT ((size_t)1 << 30)
 
@@ -212,6 +214,33 @@ enum exit_code admin_confirm(const struct command_call *call, const char *doing,
         return EXIT_CODE_OK;
     console_note(call->console, "Nothing was changed.");
     return EXIT_CODE_FAILED;
+}
+
+bool admin_choose(struct admin *admin, const struct admin_choice *choice, struct slice **ret_words,
+                  int32_t *ret_count)
+{
+    const char *text = call_value(admin->call, choice->flag, "");
+    int count;
+    if (!words_split(slice_of_text(text), &admin->arena, ret_words, &count)) {
+        console_error(admin->call->console, "out of memory");
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        struct slice word = (*ret_words)[i];
+        size_t at = 0;
+        while (at < choice->name_count &&
+               (word.size != strlen(choice->names[at]) ||
+                strncasecmp((const char *)word.data, choice->names[at], word.size) != 0))
+            at++;
+        if (at == choice->name_count) {
+            console_error(admin->call->console, "--%s %.*s: %s", choice->flag->name,
+                          SLICE_ARG(word), choice->rule);
+            return false;
+        }
+        (*ret_words)[i] = slice_of_text(choice->names[at]);
+    }
+    *ret_count = count;
+    return true;
 }
 
 const char *admin_ids(struct admin *admin, const int32_t *ids, int32_t count)

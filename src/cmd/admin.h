@@ -60,6 +60,16 @@ enum exit_code admin_exchange(struct admin *, int16_t api_key, const void *ask, 
 const struct metadata_response *admin_metadata(struct admin *, const char *const *names, int count);
 /* "host:port" of a broker in it; NULL: there is none of that number. */
 const char *admin_node_address(struct admin *, const struct metadata_response *, int32_t node_id);
+/* Names that a flag may give, with commas between and in any case of letters. */
+struct admin_choice {
+    const struct command_flag *flag;
+    const char *const *names;
+    size_t name_count;
+    const char *rule; /* "must be among ..." */
+};
+/* In the arena, as they are spelt in the names. false: an error line was written. */
+MUST_USE bool admin_choose(struct admin *, const struct admin_choice *, struct slice **ret_words,
+                           int32_t *ret_count);
 /* Asks whoever sits at the terminal, unless --yes is given. EXIT_CODE_OK, or the code to end with
  * after a line that says why. doing: what --yes does without asking. */
 enum exit_code admin_confirm(const struct command_call *, const char *doing, const char *question);

@@ -10,6 +10,7 @@
 #include "cmd/reindex.h"
 #include "cmd/start.h"
 #include "cmd/topic.h"
+#include "cmd/txn.h"
 #include "cmd/verify.h"
 #include "cmd/version.h"
 
@@ -177,6 +178,56 @@ const struct command commands[] = {
      .argument_min = 1,
      .argument_max = 1,
      .run = group_offset_delete},
+    {.name = "txn list",
+     .arguments = "",
+     .summary = "list transactional ids",
+     .flags = {&txn_flag_state, &txn_flag_producer_ids, &txn_flag_running_for, &txn_flag_id_regex,
+               &flag_brokers, &flag_timeout, &flag_format},
+     .examples = {"ottla txn list", "ottla txn list --state Ongoing --running-for 10m",
+                  "ottla txn list --id-regex 'billing-.*' --format awk"},
+     .run = txn_list},
+    {.name = "txn describe",
+     .arguments = "TRANSACTIONAL-ID...",
+     .summary = "show transactional ids: state, producer, open transaction",
+     .flags = {&flag_brokers, &flag_timeout, &flag_format},
+     .examples = {"ottla txn describe billing-1", "ottla txn describe billing-1 --format json"},
+     .argument_min = 1,
+     .argument_max = INT_MAX,
+     .run = txn_describe},
+    {.name = "txn producers",
+     .arguments = "TOPIC[:N,N...]...",
+     .summary = "show who writes to partitions, and what is open there",
+     .flags = {&txn_flag_broker, &flag_brokers, &flag_timeout, &flag_format},
+     .examples = {"ottla txn producers orders:0", "ottla txn producers orders --format json"},
+     .argument_min = 1,
+     .argument_max = INT_MAX,
+     .run = txn_producers},
+    {.name = "txn abort",
+     .arguments = "TOPIC:PARTITION",
+     .summary = "abort a hanging transaction in a partition",
+     .details =
+         "Writes the marker that its coordinator will not write any more. Find what hangs with\n"
+         "ottla txn find-hanging first: to abort what is still under way loses part of it.",
+     .flags = {&txn_flag_start_offset, &txn_flag_producer_id, &txn_flag_producer_epoch,
+               &txn_flag_coordinator_epoch, &flag_yes, &flag_brokers, &flag_timeout, &flag_format},
+     .examples = {"ottla txn abort orders:0 --start-offset 4711",
+                  "ottla txn abort orders:0 --producer-id 7 --producer-epoch 2 "
+                  "--coordinator-epoch 0 --yes"},
+     .argument_min = 1,
+     .argument_max = 1,
+     .run = txn_abort},
+    {.name = "txn find-hanging",
+     .arguments = "",
+     .summary = "find open transactions that nobody will end",
+     .details =
+         "A transaction that is open in a partition keeps readers of committed records waiting\n"
+         "there. It hangs when no coordinator knows that it has to end it. Without --broker and\n"
+         "--topic every partition is searched.",
+     .flags = {&txn_flag_broker, &txn_flag_topic, &txn_flag_partition, &txn_flag_max_timeout,
+               &flag_brokers, &flag_timeout, &flag_format},
+     .examples = {"ottla txn find-hanging", "ottla txn find-hanging --topic orders --partition 0",
+                  "ottla txn find-hanging --broker 1 --max-transaction-timeout 1h"},
+     .run = txn_find_hanging},
     {.name = "config explain",
      .arguments = "[WORD...]",
      .summary = "show what configuration keys mean",

@@ -1,10 +1,7 @@
 /* ottla group list: every broker tells the groups that it coordinates. One thread. */
 #include "cmd/group.h"
 #include "cmd/group_model.h"
-#include "cmd/words.h"
 #include "wire/msg/list_groups_request.h"
-
-#include <strings.h>
 
 const struct command_flag group_flag_state = {
     0, "state", "STATES", "only groups in one of these states, as Stable,Empty"};
@@ -21,47 +18,12 @@ static const char *const states[] = {
     "Assigning",          "Reconciling",         "NotReady"};
 static const char *const types[] = {"classic", "consumer", "share", "streams"};
 
-/* What a flag may say, in any case of letters. */
-struct choice {
-    const struct command_flag *flag;
-    const char *const *names;
-    size_t name_count;
-    const char *rule;
-};
-static const struct choice choice_of_states = {
+static const struct admin_choice choice_of_states = {
     &group_flag_state, states, COUNT_OF(states),
     "must be among PreparingRebalance, CompletingRebalance, Stable, Dead, Empty, Assigning, "
     "Reconciling and NotReady"};
-static const struct choice choice_of_types = {&group_flag_type, types, COUNT_OF(types),
-                                              "must be among classic, consumer, share and streams"};
-
-/* false: an error line was written. */
-static bool choose(struct admin *admin, const struct choice *choice, struct slice **ret_words,
-                   int32_t *ret_count)
-{
-    const char *text = call_value(admin->call, choice->flag, "");
-    int count;
-    if (!words_split(slice_of_text(text), &admin->arena, ret_words, &count)) {
-        console_error(admin->call->console, "out of memory");
-        return false;
-    }
-    for (int i = 0; i < count; i++) {
-        struct slice word = (*ret_words)[i];
-        size_t at = 0;
-        while (at < choice->name_count &&
-               (word.size != strlen(choice->names[at]) ||
-                strncasecmp((const char *)word.data, choice->names[at], word.size) != 0))
-            at++;
-        if (at == choice->name_count) {
-            console_error(admin->call->console, "--%s %.*s: %s", choice->flag->name,
-                          SLICE_ARG(word), choice->rule);
-            return false;
-        }
-        (*ret_words)[i] = slice_of_text(choice->names[at]);
-    }
-    *ret_count = count;
-    return true;
-}
+static const struct admin_choice choice_of_types = {
+    &group_flag_type, types, COUNT_OF(types), "must be among classic, consumer, share and streams"};
 
 static void add_text(struct admin *admin, struct listing *listing, struct slice text)
 {
@@ -94,8 +56,8 @@ enum exit_code group_list(const struct command_call *call)
     struct list_groups_request ask = list_groups_request_default;
     enum exit_code code = admin_prepare(&admin, call);
     if (code == EXIT_CODE_OK &&
-        (!choose(&admin, &choice_of_states, &ask.states_filter, &ask.states_filter_count) ||
-         !choose(&admin, &choice_of_types, &ask.types_filter, &ask.types_filter_count)))
+        (!admin_choose(&admin, &choice_of_states, &ask.states_filter, &ask.states_filter_count) ||
+         !admin_choose(&admin, &choice_of_types, &ask.types_filter, &ask.types_filter_count)))
         code = EXIT_CODE_USAGE;
     if (code == EXIT_CODE_OK)
         code = admin_connect(&admin);

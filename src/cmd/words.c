@@ -46,6 +46,22 @@ bool words_split(struct slice text, struct arena *arena, struct slice **ret_word
     return true;
 }
 
+bool words_numbers_parse(const char *text, struct arena *arena, int64_t **ret_numbers,
+                         int32_t *ret_count)
+{
+    struct slice rest = slice_of_text(text);
+    int64_t *numbers = ARENA_ARRAY(arena, int64_t, rest.size + 1);
+    int32_t count = 0;
+    if (numbers == NULL || (rest.size > 0 && rest.data[rest.size - 1] == ','))
+        return false;
+    while (rest.size > 0)
+        if (!parse_number(take_part(&rest, ','), INT64_MAX, &numbers[count++]))
+            return false;
+    *ret_numbers = numbers;
+    *ret_count = count;
+    return true;
+}
+
 /* ---- topics ---- */
 
 static int by_number(const void *a, const void *b)

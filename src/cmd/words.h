@@ -9,6 +9,10 @@
 /* "a,b,c" in the arena; empty parts are passed over. false: out of memory. */
 MUST_USE bool words_split(struct slice, struct arena *, struct slice **ret_words, int *ret_count);
 
+/* "1,2,3" in the arena; "" is none. false: it is something else, or memory is out. */
+MUST_USE bool words_numbers_parse(const char *text, struct arena *, int64_t **ret_numbers,
+                                  int32_t *ret_count);
+
 /* "orders" (all partitions), "orders:3" or "orders:0,1,7". */
 struct words_topic {
     struct slice topic;

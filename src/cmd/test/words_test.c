@@ -79,6 +79,24 @@ static void words_between_commas(void **state)
     arena_fini(&arena);
 }
 
+static void numbers_between_commas(void **state)
+{
+    struct arena arena;
+    int64_t *numbers;
+    int32_t count;
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    assert_true(words_numbers_parse("4,9223372036854775807", &arena, &numbers, &count));
+    assert_int_equal(count, 2);
+    assert_int_equal(numbers[1], INT64_MAX);
+    assert_true(words_numbers_parse("", &arena, &numbers, &count));
+    assert_int_equal(count, 0);
+    assert_false(words_numbers_parse("4,", &arena, &numbers, &count));
+    assert_false(words_numbers_parse("4,,5", &arena, &numbers, &count));
+    assert_false(words_numbers_parse("x", &arena, &numbers, &count));
+    arena_fini(&arena);
+}
+
 static void line_is(const char *text, const char *expected)
 {
     struct words_offset offset;
@@ -177,11 +195,9 @@ static void targets_in_a_partition(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(topics_with_partitions),
-        cmocka_unit_test(a_topic_has_partitions),
-        cmocka_unit_test(words_between_commas),
-        cmocka_unit_test(lines_of_offsets),
-        cmocka_unit_test(targets),
+        cmocka_unit_test(topics_with_partitions), cmocka_unit_test(a_topic_has_partitions),
+        cmocka_unit_test(words_between_commas),   cmocka_unit_test(numbers_between_commas),
+        cmocka_unit_test(lines_of_offsets),       cmocka_unit_test(targets),
         cmocka_unit_test(targets_in_a_partition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
