@@ -14,7 +14,7 @@ from history import FAIL, INFO, OK
 
 SEND_SECONDS = 12  # for one record; the client itself gives up after 10
 CALL_SECONDS = 10
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 MOST_OF_A_POLL = 100
 PARTITIONS = 2
 GROUP = "history"
@@ -101,23 +101,28 @@ class Clients:
 
     # ---- sends ----
 
-    def send(self, key, value):
-        """(offset, None), or (None, error) where the record was refused or nobody knows."""
-        came = []
-        body, headers, timestamp = payload(key, value)
-        try:
-            self.producer.produce(topic_of(key), body, partition=key % PARTITIONS, headers=headers,
-                                  timestamp=self.settings["base_ms"] + timestamp,
-                                  on_delivery=lambda error, message: came.append((error, message)))
-        except KafkaException as error:
-            return None, error.args[0]
+    def send(self, records):
+        """Sends (key, value)s, all in flight together. [(offset, None)], or (None, error) for one that was refused or
+        of which nobody knows."""
+        came = [None] * len(records)
+
+        def on_delivery(number):
+            def keep(error, message):
+                came[number] = (message.offset(), None) if error is None else (None, error)
+            return keep
+
+        for number, (key, value) in enumerate(records):
+            body, headers, timestamp = payload(key, value)
+            try:
+                self.producer.produce(topic_of(key), body, partition=key % PARTITIONS, headers=headers,
+                                      timestamp=self.settings["base_ms"] + timestamp,
+                                      on_delivery=on_delivery(number))
+            except KafkaException as error:
+                came[number] = None, error.args[0]
         deadline = time.monotonic() + SEND_SECONDS
-        while not came and time.monotonic() < deadline:
+        while None in came and time.monotonic() < deadline:
             self.producer.poll(0.05)
-        if not came:
-            return None, KafkaError(KafkaError._TIMED_OUT)
-        error, message = came[0]
-        return (message.offset(), None) if error is None else (None, error)
+        return [each or (None, KafkaError(KafkaError._TIMED_OUT)) for each in came]
 
     # ---- polls ----
 

@@ -115,7 +115,7 @@ class Run:
         self.paths.append(str(path))
         return {"address": self.broker.address, "workload": self.plan.workload, "assignor": self.assignor,
                 "seed": self.chance.getrandbits(32), "base_ms": self.base_ms, "path": str(path),
-                "slots": 8, "writes_of_a_key": 60, "rate": self.plan.rate / self.plan.workers,
+                "slots": 8, "writes_of_a_key": 40, "rate": self.plan.rate / self.plan.workers,
                 "transaction_ms": self.chance.choice((1000, 2000, 5000)), "process_step": 1,
                 "first_process": number * PROCESSES_OF_A_WORKER, "first_value": number * VALUES_OF_A_WORKER, **more}
 
@@ -238,8 +238,8 @@ def main():
     parser.add_argument("--runs", type=int, default=1, help="of each workload, with successive seeds")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("--broker", choices=("ottla", "kafka"), default="ottla")
-    parser.add_argument("--workers", type=int, default=5)
-    parser.add_argument("--rate", type=float, default=100, help="operations a second, of all workers (100)")
+    parser.add_argument("--workers", type=int, default=6)
+    parser.add_argument("--rate", type=float, default=200, help="operations a second, of all workers (200)")
     options = parser.parse_args()
     passed = failed = 0
     for seed in range(options.seed, options.seed + options.runs):

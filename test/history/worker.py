@@ -21,6 +21,7 @@ from history import FAIL, INFO, OK  # noqa: E402
 
 CHANCES = {"assign": 1 / 64, "crash": 1 / 150, "watermarks": 1 / 25, "committed": 1 / 25}
 ABORT_CHANCE = 0.1
+AT_ONCE = 1, 1, 3, 10  # records in flight of one producer
 UNSEEN_CHANCE = 1 / 3
 RECENT = 6
 LOOKED_AT = {"client": 4, "reader": 64}
@@ -118,8 +119,10 @@ class Worker:
                 getattr(self, what)()
                 return
             dice -= chance
-        {"idempotent": self.send_or_poll, "subscribing": self.send_or_poll,
-         "transactional": self.transaction}[self.settings["workload"]]()
+        if self.settings["workload"] == "transactional":
+            self.transaction()
+        else:
+            self.send_or_poll()
 
     def crash(self):
         raise Doubt("a client that goes")
@@ -157,17 +160,18 @@ class Worker:
         self.look("watermarks", self.clients.watermarks)
 
     def committed(self):
-        self.look("committed", self.clients.committed, group=self.clients.group)
+        if self.settings["workload"] != "idempotent":  # there nobody commits
+            self.look("committed", self.clients.committed, group=self.clients.group)
 
     # ---- data ----
 
-    def send(self):
-        """Part of an operation; an error, or None."""
-        key, value = self.value[-1][1:]
-        offset, error = self.clients.send(key, value)
-        if error is None:
-            self.value[-1] = ["send", key, [offset, value]]
-        return error
+    def send(self, first=0):
+        """The part of an operation from its first on, which are sends; errors."""
+        came = self.clients.send([(key, value) for _, key, value in self.value[first:]])
+        for place, (offset, error) in enumerate(came, first):
+            if error is None:
+                self.value[place] = ["send", self.value[place][1], [offset, self.value[place][2]]]
+        return [error for _, error in came if error is not None]
 
     def poll(self):
         found, damaged = self.clients.poll()
@@ -177,16 +181,7 @@ class Worker:
 
     def send_or_poll(self):
         if self.chance.random() < 0.5:
-            key, value = self.keys.pick(self.until)
-            if key is None:
-                return
-            self.value = [["send", key, value]]
-            self.invoke("send", value=self.value)
-            error = self.send()
-            kind = OK if error is None else outcomes.of_send(error)
-            if error is not None and error.fatal():
-                self.clients.end()
-            self.complete(kind, error, value=self.value)
+            self.send_some()
         elif self.clients.subscribing:
             self.poll_and_commit()
         else:
@@ -195,6 +190,21 @@ class Worker:
             found, damaged = self.poll()
             self.clients.polled(found)
             self.complete(OK, value=self.value, damaged=damaged)
+
+    def send_some(self):
+        """A few records at once; if part of them is refused, nobody knows of the whole."""
+        steps = [self.keys.pick(self.until) for _ in range(self.chance.choice(AT_ONCE))]
+        if any(key is None for key, _ in steps):
+            return
+        self.value = [["send", key, value] for key, value in steps]
+        self.invoke("send", value=self.value)
+        errors = self.send()
+        kind = OK if not errors else INFO
+        if len(errors) == len(steps) and all(outcomes.of_send(error) == FAIL for error in errors):
+            kind = FAIL
+        if any(error.fatal() for error in errors):
+            self.clients.end()
+        self.complete(kind, errors[0] if errors else None, value=self.value)
 
     def poll_and_commit(self):
         """What the group took away meanwhile is not committed: it is another's."""
@@ -254,9 +264,9 @@ class Worker:
                 return "aborted at random"
             self.value.append(step)
             if step[0] == "send":
-                error = self.send()
-                if error is not None:
-                    return error
+                errors = self.send(len(self.value) - 1)
+                if errors:
+                    return errors[0]
             else:
                 found, damaged = self.poll()
                 more["damaged"] += damaged
@@ -291,8 +301,7 @@ class Worker:
                            "completed": time.monotonic_ns(),
                            "value": {key: [wanted[key], reached[key]] for key in wanted}})
         self.keys.recent = sorted(wanted)[-64:]
-        if self.settings["workload"] == "subscribing":
-            self.committed()
+        self.committed()
         self.watermarks()
 
 
