@@ -79,5 +79,5 @@ class KafkaBroker:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start(name):
-    return (KafkaBroker if name == "kafka" else OttlaBroker)(*SETTINGS)
+def start(name, *settings):
+    return (KafkaBroker if name == "kafka" else OttlaBroker)(*SETTINGS, *settings)

@@ -39,6 +39,11 @@ def payload(key, value):
     return value.to_bytes(8, "big") + digest.digest(8 + size)[8:], [("key", b"%d" % key)], value % 1_000_000
 
 
+def told_elsewhere(_):
+    """Errors of no call: brokers that are away, or a producer's last, which its next call tells. Without somebody who
+    hears them, polls would throw them."""
+
+
 class Doubt(Exception):
     """The process is over: these clients are in an unknown state, or useless."""
 
@@ -60,7 +65,7 @@ class Clients:
     def common(self, **more):
         return {"bootstrap.servers": self.settings["address"], "log_level": 0, "socket.timeout.ms": 4000,
                 "reconnect.backoff.max.ms": 1000, "topic.metadata.refresh.fast.interval.ms": 50,
-                "allow.auto.create.topics": False, **{name.replace("_", "."): value for name, value in more.items()}}
+                "allow.auto.create.topics": False, "error_cb": told_elsewhere, **{name.replace("_", "."): value for name, value in more.items()}}
 
     def open(self):
         self.producer = confluent_kafka.Producer(self.producer_settings())
