@@ -1,11 +1,14 @@
 """Apache Kafka 4.4.0 as a process of the test, from the jars that test/kafka/fetch.sh brings."""
 
+import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
-from node import OTTLA, free_port
+from node import OTTLA, Node, free_port
 
 CLUSTER_ID = "bm9kZS1vZi10ZXN0cy0xMQ"
 
@@ -52,3 +55,35 @@ share.coordinator.state.topic.min.isr=1
         self.process.send_signal(how)
         self.process.wait(90)
         self.log.close()
+
+
+class KafkaNode:
+    """Apache Kafka where a test has a node of node.py."""
+
+    def __init__(self, jars, *settings):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ottla-test-"))
+        self.data = self.folder / "data"
+        self.kafka = Kafka(jars, self.data, self.folder, settings)
+
+    @property
+    def address(self):
+        return self.kafka.address
+
+    def log(self):
+        return (self.folder / "kafka.log").read_text(errors="replace")
+
+    def stop(self):
+        """A clean stop; 0, as of a node."""
+        self.kafka.end()
+        return 0
+
+    def remove(self):
+        if self.kafka.process.poll() is None:
+            self.kafka.end(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def broker_of_choice(*settings):
+    """A node; Apache Kafka where $OTTLA_WIDE_BROKER names its jars, to see that it passes the test too."""
+    jars = os.environ.get("OTTLA_WIDE_BROKER")
+    return KafkaNode(jars, *settings) if jars else Node(*settings)

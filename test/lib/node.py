@@ -16,6 +16,11 @@ CLIENT = str(TOP / "build/release/ottla") if os.environ.get("OTTLA_BUILD") == "t
 START_SECONDS = 60
 # For those whose records have fixed timestamps, of long ago.
 KEEP_ALL = "log.retention.ms=-1"
+# Groups that do not wait for more members, and that soon miss one; transactions that soon are too late.
+QUICK_GROUPS = ("group.initial.rebalance.delay.ms=0", "group.min.session.timeout.ms=1000",
+                "group.consumer.min.session.timeout.ms=1000", "group.consumer.session.timeout.ms=3000",
+                "group.consumer.min.heartbeat.interval.ms=100", "group.consumer.heartbeat.interval.ms=200",
+                "transaction.abort.timed.out.transaction.cleanup.interval.ms=500")
 
 
 def free_port():

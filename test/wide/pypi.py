@@ -12,7 +12,8 @@ import confluent_kafka
 import kafka
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from node import KEEP_ALL, Node  # noqa: E402
+from kafka_broker import broker_of_choice  # noqa: E402
+from node import KEEP_ALL, QUICK_GROUPS  # noqa: E402
 from records import (CODECS, COUNT, check_records, read_confluent,  # noqa: E402
                      record_of, stored_codecs)
 
@@ -114,7 +115,7 @@ def write_and_read(node, writer, codec):
 
 def main():
     passed = failed = 0
-    node = Node(KEEP_ALL)
+    node = broker_of_choice(KEEP_ALL, *QUICK_GROUPS)
     try:
         for writer, codec in ((writer, codec) for writer in CLIENTS for codec in CODECS):
             try:

@@ -11,7 +11,8 @@ import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from node import KEEP_ALL, Node  # noqa: E402
+from kafka_broker import broker_of_choice  # noqa: E402
+from node import KEEP_ALL, QUICK_GROUPS  # noqa: E402
 from records import check_topic  # noqa: E402
 
 try:
@@ -53,7 +54,7 @@ def check_all(node, lines, count):
 
 def main():
     count, command = int(sys.argv[1]), sys.argv[2:]
-    node = Node(KEEP_ALL)
+    node = broker_of_choice(KEEP_ALL, *QUICK_GROUPS)
     try:
         code, lines = run_command([*command, node.address, str(count)])
         passed, failed = check_all(node, lines, count)
