@@ -30,6 +30,7 @@ struct coordination {
     enum coord_kind kind;
     coordination_fn on_done;
     void (*on_answer)(struct api_request *, struct coord_call *); /* of a single one */
+    void *owner;                                                  /* the caller's, for on_done */
     struct coordination_part *parts;
     int count;
     int capacity;

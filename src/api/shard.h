@@ -4,9 +4,11 @@
 #ifndef API_SHARD_H
 #define API_SHARD_H
 
+#include "peer/peer.h"
 #include "shard/shard.h"
 #include "shard/stats.h"
 #include "wire/codec.h"
+#include "wire/msg/allocate_producer_ids_request.h"
 
 struct coord_set;
 struct fetch_session_cache;
@@ -14,10 +16,14 @@ struct meta_image;
 struct node_config;
 struct replica_set;
 
-/* Producer ids this shard may hand out; next == end: none. */
-struct producer_id_block {
-    int64_t next;
+/* Where this shard's producer ids come from: api/producer_ids.h. */
+struct producer_id_source {
+    int64_t next; /* of the block at hand; next == end: none is left */
     int64_t end;
+    struct list waiters; /* coord_ids, in order */
+    bool asks;           /* for the next block: the call is under way */
+    struct peer_call call;
+    struct allocate_producer_ids_request request;
 };
 
 struct api_shard {
@@ -30,8 +36,8 @@ struct api_shard {
     struct coord_set *coords;
     struct fetch_session_cache *sessions;
     struct codec_pool *codecs; /* decompression contexts for validation */
-    struct producer_id_block producer_ids;
-    struct list producer_id_waiters; /* requests that wait for the next block */
+    struct producer_id_source producer_ids;
+    struct list txn_guards; /* api/txn_guard.h: those under way that others wait behind */
     struct stats stats;
     int64_t buffer_bytes;  /* of large frames: arriving, and of requests that run; of small ones
                               where several of a connection may run */
@@ -41,6 +47,14 @@ struct api_shard {
     struct list request_pool; /* api_request, idle */
     int request_pool_count;
 };
+
+/* What must stand before its loop runs, beside the members that are set by name. */
+static inline void api_shard_init(struct api_shard *shard)
+{
+    list_init(&shard->request_pool);
+    list_init(&shard->producer_ids.waiters);
+    list_init(&shard->txn_guards);
+}
 
 static inline struct api_shard *api_shard_of(const struct shard *shard)
 {

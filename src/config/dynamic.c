@@ -210,6 +210,8 @@ void node_dynamic_make(const struct node_config *config, const struct config_lay
             (int32_t)number_of(config, layers, "max.connection.creation.rate"),
         .producer_id_expiration_ms =
             (int32_t)number_of(config, layers, "producer.id.expiration.ms"),
+        .verifies_transactions =
+            value_of(config, layers, "transaction.partition.verification.enable").number != 0,
     };
 }
 

@@ -30,6 +30,7 @@ struct node_dynamic {
     struct slice max_connections_per_ip_overrides; /* of the layers, the file or a constant */
     int32_t max_connection_creation_rate;
     int32_t producer_id_expiration_ms;
+    bool verifies_transactions; /* transaction.partition.verification.enable */
 };
 
 void node_dynamic_make(const struct node_config *, const struct config_layers *,

@@ -128,7 +128,8 @@ struct node_config {
     int32_t transactional_id_expiration_ms;
     int32_t transaction_abort_timed_out_interval_ms;
     int32_t transaction_remove_expired_interval_ms;
-    bool transaction_partition_verification_enable;
+    int32_t add_partitions_to_txn_retry_backoff_ms;
+    int32_t add_partitions_to_txn_retry_backoff_max_ms;
 
     /* ---- log upkeep ---- */
     int32_t log_flush_offset_checkpoint_interval_ms;

@@ -8,6 +8,8 @@
 #include "base/list.h"
 #include "tbl/errors.h"
 
+struct guard_claim; /* log/guard.h */
+
 /* Who asks, as records and descriptions of groups name it. */
 struct coord_client {
     struct slice id;   /* the header's client id; null: none */
@@ -24,6 +26,8 @@ struct coord_call {
     int16_t api_version;
     struct coord_client client;
     struct arena *arena; /* of this call alone: for the response */
+    /* It writes as part of a transaction, and is refused where its token is void; NULL: not so. */
+    const struct guard_claim *claim;
     void (*on_done)(struct coord_call *);
     /* out */
     enum err err;   /* of the operation as a whole; the response is not to be looked at then */

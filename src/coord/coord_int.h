@@ -92,7 +92,9 @@ struct coord_partition {
     int64_t away_producer_id; /* whose it is; -1: of none */
     int16_t away_epoch;
     struct list answers; /* calls, by ticket */
-    enum err failed;     /* why a batch could not be appended: the log is read again */
+    struct list errands; /* errands.c: of the machine, by ticket */
+    struct list errands_away;
+    enum err failed; /* why a batch could not be appended: the log is read again */
 
     struct replica_waiter waiter; /* for the replica to be open */
     struct list early;            /* coord_early: calls that came while it loads */

@@ -4,7 +4,7 @@
  *
  * When a batch cannot be appended, the machine knows things that are in no log. It is given up:
  * every call that waits hears the error, and the log is read again. On the partition's shard. */
-#include "coord/coord_int.h"
+#include "coord/errands.h"
 
 #include "base/always.h"
 #include "base/bytes.h"
@@ -12,6 +12,7 @@
 #include "coord/groups.h"
 #include "coord/record.h"
 #include "coord/txns.h"
+#include "log/guard.h"
 #include "meta/effective.h"
 #include "replica/set.h"
 #include "sys/clock.h"
@@ -166,6 +167,7 @@ static void batch_done(struct coord_batch *batch)
         give_up(partition);
     } else {
         answer_committed(partition);
+        coord_errands_send(partition);
         shard_flush_later(partition->set->shard, &partition->flush);
     }
     coord_partition_consider(partition);
@@ -223,6 +225,7 @@ static void queue_batch(struct coord_partition *partition, struct slice bytes,
     struct log_append *log = &batch->append.log;
     log->bytes = batch->bytes;
     log->by_coordinator = true;
+    log->transaction_version = end != NULL ? end->transaction_version : 0;
     enum batch_outcome outcome = batch_parse(slice_of(batch->bytes, bytes.size), &log->header);
     ALWAYS(outcome == BATCH_OK, "a coordinator's batch does not parse");
     log->max_timestamp = log->header.max_timestamp;
@@ -405,10 +408,13 @@ void coord_leave(struct coord_partition *partition)
     if (partition->step_count > 0 && partition->failed == ERR_NONE)
         add_step(partition);
     stamp_answers(partition);
-    if (partition->failed != ERR_NONE)
+    coord_errands_stamp(partition);
+    if (partition->failed != ERR_NONE) {
         give_up(partition);
-    else
+    } else {
         answer_committed(partition);
+        coord_errands_send(partition);
+    }
     if (partition->state == COORD_ACTIVE)
         arm(partition);
 }
@@ -476,6 +482,22 @@ static void wait_for_load(struct coord_partition *partition, coord_op_fn op,
         shard_timer_start(partition->set->shard, &partition->patience, COORD_LOAD_WAIT_MS - age_ms);
 }
 
+static const struct log *log_of(const struct coord_partition *partition)
+{
+    const struct replica *replica =
+        replica_set_find(partition->set->replicas, partition->topic_id, partition->partition);
+    return replica != NULL ? replica->log : NULL;
+}
+
+static enum err check_claim(const struct coord_partition *partition,
+                            const struct guard_claim *claim)
+{
+    if (claim == NULL)
+        return ERR_NONE;
+    const struct log *log = log_of(partition);
+    return log != NULL ? log_check_guard(log, claim) : ERR_NOT_COORDINATOR;
+}
+
 void coord_partition_call(struct coord_partition *partition, coord_op_fn op,
                           struct coord_call *call)
 {
@@ -491,6 +513,11 @@ void coord_partition_call(struct coord_partition *partition, coord_op_fn op,
         refuse(call, ERR_NOT_COORDINATOR);
         return;
     case COORD_ACTIVE:
+        call->err = check_claim(partition, call->claim);
+        if (call->err != ERR_NONE) {
+            refuse(call, call->err);
+            return;
+        }
         coord_enter(partition);
         op(partition->machine, call);
         coord_leave(partition);
@@ -500,12 +527,35 @@ void coord_partition_call(struct coord_partition *partition, coord_op_fn op,
 
 /* ---- the end of a transaction ---- */
 
+/* One that the log would refuse must not be applied. From here on no batch that was let in for this
+ * transaction is recorded any more, though it is not in the log yet that it has ended. */
+static enum err check_end(struct coord_partition *partition, const struct coord_end *end)
+{
+    struct replica *replica =
+        replica_set_find(partition->set->replicas, partition->topic_id, partition->partition);
+    if (replica == NULL || replica->log == NULL)
+        return ERR_NOT_LEADER_OR_FOLLOWER;
+    struct producer_marker marker = {
+        .producer_id = end->end.producer_id,
+        .producer_epoch = end->end.producer_epoch,
+        .coordinator_epoch = end->end.coordinator_epoch,
+        .transaction_version = end->transaction_version,
+    };
+    log_drop_guard(replica->log, marker.producer_id);
+    return log_check_marker(replica->log, &marker);
+}
+
 /* Takes a ticket of its own, so that all that was recorded before stands in front of it. */
 void coord_partition_end_txn(struct coord_partition *partition, struct coord_end *end)
 {
     if (partition->state != COORD_ACTIVE) {
         end->err = partition->state == COORD_LOADING ? ERR_COORDINATOR_LOAD_IN_PROGRESS
                                                      : ERR_NOT_LEADER_OR_FOLLOWER;
+        end->on_done(end);
+        return;
+    }
+    end->err = check_end(partition, end);
+    if (end->err != ERR_NONE) {
         end->on_done(end);
         return;
     }
@@ -525,20 +575,6 @@ void coord_partition_end_txn(struct coord_partition *partition, struct coord_end
 }
 
 /* ---- beginning and ending ---- */
-
-static void write_markers(struct coord_world *world, struct coord_markers *markers)
-{
-    role_now_on_shard();
-    const struct coord_outside *outside = partition_of(world)->set->outside;
-    outside->write_markers(outside->context, markers);
-}
-
-static void allocate_id(struct coord_world *world, struct coord_ids *ids)
-{
-    role_now_on_shard();
-    const struct coord_outside *outside = partition_of(world)->set->outside;
-    outside->allocate_id(outside->context, ids);
-}
 
 struct coord_partition *coord_partition_new(struct coord_set *set, enum coord_kind kind,
                                             int32_t number, struct uuid topic_id)
@@ -560,12 +596,14 @@ struct coord_partition *coord_partition_new(struct coord_set *set, enum coord_ki
         .cut = cut,
         .check_producer = check_producer,
         .answer = on_answer,
-        .write_markers = write_markers,
-        .allocate_id = allocate_id,
+        .write_markers = coord_errand_markers,
+        .allocate_id = coord_errand_id,
     };
     prng_init(&partition->prng, prng_next(shard_prng(set->shard)));
     list_init(&partition->ended_link);
     list_init(&partition->answers);
+    list_init(&partition->errands);
+    list_init(&partition->errands_away);
     list_init(&partition->early);
     list_init(&partition->queue);
     replica_waiter_init(&partition->waiter, NULL);
@@ -585,6 +623,7 @@ static void free_machine(struct coord_partition *partition)
 {
     if (partition->machine == NULL)
         return;
+    coord_errands_drop(partition);
     partition->machine->type->free(partition->machine);
     partition->machine = NULL;
 }
@@ -631,6 +670,7 @@ static void end_machine(struct coord_partition *partition, enum err err)
     role_now_on_shard();
     if (partition->machine == NULL)
         return;
+    coord_errands_drop(partition);
     partition->depth++; /* what it answers is refused below */
     partition->machine->type->end(partition->machine, err);
     partition->depth--;

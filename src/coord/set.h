@@ -77,6 +77,7 @@ void coord_set_each(struct coord_set *, enum coord_kind, struct coord_visit *) O
 struct coord_end {
     struct list link;
     struct coord_txn_end end;
+    int16_t transaction_version;
     int64_t ticket;
     void (*on_done)(struct coord_end *);
     enum err err;

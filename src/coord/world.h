@@ -44,16 +44,16 @@ struct coord_markers {
     /* in */
     struct coord_txn_end end;
     int16_t transaction_version;
-    const struct coord_markers_topic *topics;
-    int topic_count;
+    struct coord_markers_partition *partitions;
+    int partition_count;
     void (*on_done)(struct coord_markers *);
-    /* out: of the worst partition; ERR_NONE: all of them have it, or are gone for good */
+    /* out: ERR_NONE: all partitions have it, or are gone for good; else one of their errors */
     enum err err;
 };
-struct coord_markers_topic {
-    struct slice name;
-    const int32_t *partitions;
-    int partition_count;
+struct coord_markers_partition {
+    struct slice topic;
+    int32_t partition;
+    enum err err; /* out */
 };
 
 /* A wish for producer ids; embedded in its owner until on_done. */
@@ -87,7 +87,8 @@ struct coord_world {
                                int16_t producer_epoch);
     /* The call has its answer: err, or response. The world has it from here. */
     void (*answer)(struct coord_world *, struct coord_call *);
-    /* Transactions only: on_done follows in a later turn, unless the machine is freed before. */
+    /* Transactions only: begins when all that was recorded so far is committed; on_done follows in
+     * a later step, unless the machine is freed before. */
     void (*write_markers)(struct coord_world *, struct coord_markers *);
     void (*allocate_id)(struct coord_world *, struct coord_ids *);
 };

@@ -4,6 +4,7 @@
 #include "log/write.h"
 
 #include "base/always.h"
+#include "log/guard.h"
 
 /* As Kafka's LogSegment.timeWaitedForRoll: by the batches' own time where they have one. */
 static bool is_old(const struct log *log, const struct log_append *append)
@@ -44,27 +45,59 @@ enum err log_check_producer(const struct log *log, int64_t producer_id, int16_t 
     return producers_check_epoch(&log->producers, &header);
 }
 
+/* A marker has no sequence: its coordinator vouches for it. */
+static enum err check_marker(const struct log *log, const struct log_append *append)
+{
+    struct producer_marker marker = {
+        .producer_id = append->header.producer_id,
+        .producer_epoch = append->header.producer_epoch,
+        .transaction_version = append->transaction_version,
+    };
+    struct slice bytes = slice_of(append->bytes, (size_t)append->header.size);
+    if (txn_marker_read(&append->header, bytes, &marker.coordinator_epoch) == TXN_MARKER_NONE)
+        return ERR_NONE;
+    return producers_check_marker(&log->producers, &marker);
+}
+
+static enum err check_token(const struct log *log, const struct log_append *append)
+{
+    if (!append->checks_token || !batch_is_transactional(&append->header))
+        return ERR_NONE;
+    return producers_check_guard(&log->producers,
+                                 &(struct guard_claim){
+                                     .producer_id = append->header.producer_id,
+                                     .producer_epoch = append->header.producer_epoch,
+                                     .token = append->token,
+                                 });
+}
+
+/* A duplicate is one whatever else is wrong with it. */
+static enum err check_batch(const struct log *log, struct log_append *append)
+{
+    if (append->by_coordinator)
+        return producers_check_epoch(&log->producers, &append->header);
+    const struct producer_batch *duplicate;
+    enum err err = producers_check(&log->producers, &append->header, &duplicate);
+    append->duplicate = duplicate != NULL;
+    if (duplicate == NULL) {
+        enum err unguarded = check_token(log, append);
+        return unguarded != ERR_NONE ? unguarded : err;
+    }
+    append->last_offset = duplicate->last_offset;
+    append->base_offset = duplicate->last_offset - duplicate->offset_delta;
+    append->append_time_ms = duplicate->timestamp;
+    return ERR_NONE;
+}
+
 /* true: it is a duplicate or is refused, with what it is to be completed with. */
 static bool check_producer(const struct log *log, struct log_append *append, enum err *ret_err)
 {
     *ret_err = ERR_NONE;
-    /* A marker has no sequence: its coordinator vouches for it. */
-    if (!batch_has_producer_id(&append->header) || append->keeps_offsets ||
-        batch_is_control(&append->header))
+    if (!batch_has_producer_id(&append->header) || append->keeps_offsets)
         return false;
-    if (append->by_coordinator) {
-        *ret_err = producers_check_epoch(&log->producers, &append->header);
-        return *ret_err != ERR_NONE;
-    }
-    const struct producer_batch *duplicate;
-    *ret_err = producers_check(&log->producers, &append->header, &duplicate);
-    append->duplicate = duplicate != NULL;
-    if (duplicate == NULL)
-        return *ret_err != ERR_NONE;
-    append->last_offset = duplicate->last_offset;
-    append->base_offset = duplicate->last_offset - duplicate->offset_delta;
-    append->append_time_ms = duplicate->timestamp;
-    return true;
+    *ret_err =
+        batch_is_control(&append->header) ? check_marker(log, append) : check_batch(log, append);
+    return *ret_err != ERR_NONE || append->duplicate;
 }
 
 /* Whether the batch is to be gathered; otherwise *ret_err says how it ends. */

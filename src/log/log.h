@@ -124,6 +124,9 @@ struct log_append {
     int32_t leader_epoch;
     bool keeps_offsets;  /* a follower's or the metadata log's: offsets stand in the batch */
     bool by_coordinator; /* its own: of the producer only the epoch is looked at */
+    bool checks_token;   /* of a transaction: the token counts where none is under way */
+    int16_t transaction_version; /* of a marker */
+    uint64_t token;              /* log/guard.h */
     log_append_fn on_done;
     /* out */
     enum err err;

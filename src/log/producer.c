@@ -5,6 +5,7 @@
 #include "base/always.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "log/guard.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,8 @@ void producers_init(struct producers *producers, int64_t expiration_ms)
     hash_table_init(&producers->table);
     list_init(&producers->open);
     producers->expiration_ms = expiration_ms;
+    hash_table_init(&producers->guards);
+    producers->tokens = 0;
 }
 
 static struct producer *of_node(struct hash_node *node)
@@ -34,6 +37,7 @@ void producers_fini(struct producers *producers)
         free(of_node(node));
     }
     hash_table_fini(&producers->table);
+    producers_free_guards(producers);
 }
 
 static bool id_matches(const struct hash_node *node, const void *key)
@@ -112,27 +116,63 @@ static bool is_next(int32_t last_sequence, int32_t next_sequence)
     return next_sequence == batch_sequence_add(last_sequence, 1);
 }
 
-enum err producers_check(const struct producers *producers, const struct batch_header *header,
-                         const struct producer_batch **ret_duplicate)
+/* Who is being asked about comes behind the lowest sequence that was; from transaction version 2 on
+ * a producer of which nothing is known begins at 0. */
+static bool breaks_guard(const struct producers *producers, const struct producer *producer,
+                         const struct batch_header *header)
 {
-    *ret_duplicate = NULL;
-    const struct producer *producer = producers_find(producers, header->producer_id);
-    if (producer == NULL)
-        return ERR_NONE;
-    *ret_duplicate = find_duplicate(producer, header);
-    if (*ret_duplicate != NULL || producer->epoch == PRODUCER_NO_EPOCH)
-        return ERR_NONE;
-    if (header->producer_epoch < producer->epoch)
-        return ERR_INVALID_PRODUCER_EPOCH;
+    const struct producer_guard *guard = producers_find_guard(producers, header->producer_id);
+    if (guard == NULL)
+        return false;
+    bool is_new = producer == NULL || producer->batch_count == 0;
+    return header->base_sequence > guard->lowest_sequence ||
+           (guard->adds && is_new && header->base_sequence != 0);
+}
+
+static bool follows(const struct producer *producer, const struct batch_header *header)
+{
+    if (producer == NULL || producer->epoch == PRODUCER_NO_EPOCH)
+        return true;
     if (header->producer_epoch != producer->epoch)
-        return header->base_sequence == 0 ? ERR_NONE : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        return header->base_sequence == 0;
     int32_t last = producer->batch_count > 0
                        ? producer->batches[producer->batch_count - 1].last_sequence
                        : BATCH_NO_SEQUENCE;
-    bool fits = last == BATCH_NO_SEQUENCE
-                    ? header->base_sequence == MAX_OF(producer->awaited, (int32_t)0)
-                    : is_next(last, header->base_sequence);
-    return fits ? ERR_NONE : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    return last == BATCH_NO_SEQUENCE
+               ? header->base_sequence == MAX_OF(producer->awaited, (int32_t)0)
+               : is_next(last, header->base_sequence);
+}
+
+enum err producers_check(const struct producers *producers, const struct batch_header *header,
+                         const struct producer_batch **ret_duplicate)
+{
+    const struct producer *producer = producers_find(producers, header->producer_id);
+    *ret_duplicate = producer != NULL ? find_duplicate(producer, header) : NULL;
+    if (*ret_duplicate != NULL)
+        return ERR_NONE;
+    if (producer != NULL && header->producer_epoch < producer->epoch)
+        return ERR_INVALID_PRODUCER_EPOCH;
+    if (breaks_guard(producers, producer, header) || !follows(producer, header))
+        return ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    bool strays =
+        producer != NULL && producer->txn_first_offset >= 0 && !batch_is_transactional(header);
+    return strays ? ERR_INVALID_TXN_STATE : ERR_NONE;
+}
+
+enum err producers_check_marker(const struct producers *producers,
+                                const struct producer_marker *marker)
+{
+    const struct producer *producer = producers_find(producers, marker->producer_id);
+    if (producer == NULL)
+        return ERR_NONE;
+    bool is_same = marker->producer_epoch == producer->epoch;
+    bool is_repetition = is_same && producer->txn_first_offset < 0;
+    bool must_be_above = marker->transaction_version >= TXN_VERSION_BUMPS && !is_repetition;
+    if (marker->producer_epoch < producer->epoch || (is_same && must_be_above))
+        return ERR_INVALID_PRODUCER_EPOCH;
+    return marker->coordinator_epoch < producer->coordinator_epoch
+               ? ERR_TRANSACTION_COORDINATOR_FENCED
+               : ERR_NONE;
 }
 
 enum err producers_check_epoch(const struct producers *producers, const struct batch_header *header)
@@ -176,6 +216,8 @@ bool producers_note(struct producers *producers, const struct producer_note *not
     }
     producer->awaited = BATCH_NO_SEQUENCE;
     producer->last_timestamp = header->max_timestamp;
+    if (batch_is_transactional(header))
+        producers_drop_guard(producers, header->producer_id);
     if (note->marker != TXN_MARKER_NONE) {
         set_open(producers, producer, -1);
         producer->coordinator_epoch = note->coordinator_epoch;
@@ -242,6 +284,7 @@ void producers_expire(struct producers *producers, int64_t now_ms)
             now_ms - producer->last_timestamp >= producers->expiration_ms)
             producer_drop(producers, producer);
     }
+    producers_expire_guards(producers, now_ms);
 }
 
 static void write_entry(uint8_t *at, const struct producer *producer)

@@ -40,6 +40,8 @@ struct producers {
     struct hash_table table;
     struct list open; /* those with an open transaction, the oldest first */
     int64_t expiration_ms;
+    struct hash_table guards; /* producer_guard: log/guard.h */
+    uint64_t tokens;          /* given out for them */
 };
 
 /* How an entry was before a batch was noted, so that a failed write can be undone. */
@@ -54,14 +56,27 @@ void producers_init(struct producers *, int64_t expiration_ms);
 void producers_fini(struct producers *);
 struct producer *producers_find(const struct producers *, int64_t producer_id);
 
-/* Whether a client's batch may be appended: ERR_NONE, ERR_OUT_OF_ORDER_SEQUENCE_NUMBER or
- * ERR_INVALID_PRODUCER_EPOCH. *ret_duplicate: the batch as it was appended before, or NULL. */
+/* Whether a client's batch may be appended: ERR_NONE, ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+ * ERR_INVALID_PRODUCER_EPOCH, or ERR_INVALID_TXN_STATE: it is of no transaction, while one of its
+ * producer is open. *ret_duplicate: the batch as it was appended before, or NULL. */
 enum err producers_check(const struct producers *, const struct batch_header *,
                          const struct producer_batch **ret_duplicate);
 
 /* The same for a coordinator's batch, which has no sequence of its own: ERR_NONE or
  * ERR_INVALID_PRODUCER_EPOCH. */
 enum err producers_check_epoch(const struct producers *, const struct batch_header *);
+
+/* Whether the end of a transaction may be appended: ERR_NONE, ERR_INVALID_PRODUCER_EPOCH or
+ * ERR_TRANSACTION_COORDINATOR_FENCED. From transaction version 2 on its epoch is above that of the
+ * transaction's batches, so that it cannot end the next one; where nothing is open it may be a
+ * repetition, which is let in. */
+struct producer_marker {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int16_t transaction_version;
+    int32_t coordinator_epoch;
+};
+enum err producers_check_marker(const struct producers *, const struct producer_marker *);
 
 /* Notes a batch whose base_offset is final. marker: what a control batch says; of other batches
  * TXN_MARKER_NONE. false: memory is out, nothing noted. */

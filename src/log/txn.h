@@ -16,6 +16,9 @@
 /* The type of an EndTxn marker's key. */
 enum txn_marker { TXN_MARKER_NONE = -1, TXN_MARKER_ABORT = 0, TXN_MARKER_COMMIT = 1 };
 
+/* The version of transaction.version from which on each transaction ends with a higher epoch. */
+#define TXN_VERSION_BUMPS 2
+
 struct txn_ended {
     int64_t producer_id;
     int64_t first_offset;

@@ -165,9 +165,8 @@ static bool make_local(struct node *node, int index)
     local->api.sessions =
         fetch_session_cache_new(node->config->max_incremental_fetch_session_cache_slots);
     local->api.codecs = codec_pool_new();
+    api_shard_init(&local->api);
     make_coordinators(local);
-    list_init(&local->api.request_pool);
-    list_init(&local->api.producer_id_waiters);
     node->rounds[index] = (struct node_round){.node = node, .shard = index};
     shard_set_context(shard, &local->api);
     return local->api.sessions != NULL && local->api.codecs != NULL;

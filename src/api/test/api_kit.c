@@ -49,13 +49,12 @@ void api_kit_init(struct api_kit *kit, const char *const *settings)
     assert_non_null(kit->image);
     arena_init(&kit->arena, SIZE_MAX / 2);
     kit->here = (struct api_shard){.config = kit->config, .cluster_id = API_KIT_CLUSTER};
-    list_init(&kit->here.request_pool);
-    list_init(&kit->here.producer_id_waiters);
+    api_shard_init(&kit->here);
 }
 
 void api_kit_fini(struct api_kit *kit)
 {
-    assert_true(list_is_empty(&kit->here.producer_id_waiters));
+    assert_true(list_is_empty(&kit->here.producer_ids.waiters));
     api_request_pool_clear(&kit->here);
     arena_fini(&kit->arena);
     meta_image_unref(kit->image);

@@ -199,8 +199,8 @@ static void checks(void **state)
         {"t", 0, -1, -1, ERR_INVALID_TRANSACTION_TIMEOUT},
         {"t", -1, -1, -1, ERR_INVALID_TRANSACTION_TIMEOUT},
         {"t", 60000, 4, -1, ERR_INVALID_REQUEST},
-        {"t", 900000, -1, -1, ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED},
-        {"t", 60000, 4, 4, ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED},
+        {"t", 900000, -1, -1, ERR_NOT_COORDINATOR},
+        {"t", 60000, 4, 4, ERR_NOT_COORDINATOR},
     };
     struct api_kit kit;
     init(&kit);

@@ -94,8 +94,7 @@ static void make_shard(struct replica_kit *kit, int index)
     struct replica_set *set = &kit->sets[index];
     if (index > 0) {
         *here = (struct api_shard){.config = kit->kit.config, .cluster_id = API_KIT_CLUSTER};
-        list_init(&here->request_pool);
-        list_init(&here->producer_id_waiters);
+        api_shard_init(here);
     }
     here->shard = shard_set_at(kit->kit.set, index);
     here->replicas = set;

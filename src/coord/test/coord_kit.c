@@ -132,10 +132,9 @@ static void on_markers(struct coord_world *world, struct coord_markers *markers)
     list_add_tail(&kit->markers, &markers->link);
     text_printf(&kit->story, "markers %lld epoch %d %s", (long long)markers->end.producer_id,
                 markers->end.producer_epoch, markers->end.commits ? "commit" : "abort");
-    for (int i = 0; i < markers->topic_count; i++)
-        for (int j = 0; j < markers->topics[i].partition_count; j++)
-            text_printf(&kit->story, " %.*s-%d", SLICE_ARG(markers->topics[i].name),
-                        markers->topics[i].partitions[j]);
+    for (int i = 0; i < markers->partition_count; i++)
+        text_printf(&kit->story, " %.*s-%d", SLICE_ARG(markers->partitions[i].topic),
+                    markers->partitions[i].partition);
     text_add_char(&kit->story, '\n');
 }
 
@@ -392,6 +391,8 @@ void coord_kit_marked(struct coord_kit *kit, enum err err)
     ALWAYS(node != NULL, "no markers are wanted");
     struct coord_markers *markers = CONTAINER_OF(node, struct coord_markers, link);
     markers->err = err;
+    for (int i = 0; i < markers->partition_count; i++)
+        markers->partitions[i].err = err;
     markers->on_done(markers);
     tell_answers(kit);
 }

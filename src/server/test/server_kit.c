@@ -58,8 +58,7 @@ static void make_local(struct server_kit *kit, int index)
     local->api.config = kit->config;
     local->api.on_memory = connection_memory_came_back;
     local->api.image = meta_image_new(local->api.config);
-    list_init(&local->api.request_pool);
-    list_init(&local->api.producer_id_waiters);
+    api_shard_init(&local->api);
     shard_set_context(local->api.shard, &local->api);
 }
 
