@@ -11,6 +11,7 @@
 #define COORD_GROUPS_INT_H
 
 #include "base/hash.h"
+#include "base/uuid.h"
 #include "coord/groups.h"
 
 enum group_type { GROUP_CLASSIC, GROUP_CONSUMER };
@@ -26,6 +27,9 @@ struct groups {
     struct hash_table pending; /* offsets.c: open transactions with offsets, by producer id */
     struct hash_table topics;  /* offsets.c: names of topics that offsets are of */
     int64_t offset_order;      /* offsets.c: commits applied so far, in the order of the log */
+    int64_t topics_version;    /* consumer.c: counts changes of the image's topics and racks */
+    int64_t new_topic_version; /* consumer.c: version of the image that brought the newest topic */
+    int pattern_count;         /* consumer.c: patterns that members subscribe to */
     bool leads;                /* begin was called */
 };
 
@@ -62,15 +66,21 @@ struct group_caller {
     bool transactional;
 };
 
+struct group_partition {
+    struct uuid topic_id; /* zero: the topic is not known */
+    int32_t partition;
+};
+
 /* What a protocol answers for a group. Errors are those of Kafka's Group interface. */
 struct group_kind {
     const char *type_name; /* "classic" */
     const char *(*state_name)(const struct group *);
     struct slice (*protocol_type)(const struct group *);
     enum err (*check_commit)(struct group *, const struct group_caller *);
-    /* After check_commit: of one partition that is to be committed; NULL: nothing more is asked. */
-    enum err (*check_commit_of)(struct group *, const struct group_caller *, struct uuid topic_id,
-                                int32_t partition);
+    /* check_commit was fine: may the caller commit this partition? An error refuses the whole
+     * request. NULL: any partition. */
+    enum err (*check_commit_partition)(struct group *, const struct group_caller *,
+                                       const struct group_partition *);
     enum err (*check_fetch)(struct group *, const struct group_caller *);
     enum err (*check_delete)(const struct group *);
     enum err (*check_delete_offsets)(const struct group *);
