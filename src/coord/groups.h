@@ -48,7 +48,8 @@ struct group_offsets_wish {
     bool require_stable;
 };
 void groups_fetch_offsets(struct coord_machine *, struct coord_call *);
-/* OffsetDelete: offset_delete_request -> offset_delete_response. */
+/* OffsetDelete in the form of an OffsetCommit, of which only topics and partitions count:
+ * offset_commit_request -> offset_commit_response. */
 void groups_delete_offsets(struct coord_machine *, struct coord_call *);
 
 /* ListGroups, the groups of one machine; filters are the API's. Slices last for the turn. */

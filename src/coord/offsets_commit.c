@@ -9,8 +9,6 @@
 #include "wire/msg/offset_commit_request.h"
 #include "wire/msg/offset_commit_response.h"
 #include "wire/msg/offset_commit_value.h"
-#include "wire/msg/offset_delete_request.h"
-#include "wire/msg/offset_delete_response.h"
 
 /* From these versions on clients know the error itself. */
 #define VERSION_GROUP_NOT_FOUND 9
@@ -85,7 +83,7 @@ static enum err answer_topic(struct commit *commit,
     const struct groups *groups = commit->groups;
     int32_t metadata_max = groups_world(groups)->config->offset_metadata_max_bytes;
     const struct group *group = commit->group;
-    bool asks = group != NULL && group->kind->check_commit_of != NULL;
+    bool asks = group != NULL && group->kind->check_commit_partition != NULL;
     for (int32_t i = 0; i < topic->partitions_count; i++) {
         const struct offset_commit_request_topics_partitions *wish = &topic->partitions[i];
         struct offset_commit_response_topics_partitions *result = &answer->partitions[i];
@@ -94,9 +92,10 @@ static enum err answer_topic(struct commit *commit,
             result->error_code = ERR_OFFSET_METADATA_TOO_LARGE;
             continue;
         }
-        enum err err = !asks ? ERR_NONE
-                             : group->kind->check_commit_of(commit->group, &commit->caller,
-                                                            topic->topic_id, wish->partition_index);
+        struct group_partition partition = {topic->topic_id, wish->partition_index};
+        enum err err =
+            !asks ? ERR_NONE
+                  : group->kind->check_commit_partition(commit->group, &commit->caller, &partition);
         if (err != ERR_NONE)
             return told(commit, err);
         commit->size += RECORD_OVERHEAD + commit->call->key.size + topic->name.size +
@@ -105,31 +104,37 @@ static enum err answer_topic(struct commit *commit,
     return ERR_NONE;
 }
 
-static enum err answer_topics(struct commit *commit)
+/* All its codes are 0; NULL: memory is out. */
+static struct offset_commit_response *make_answer(const struct offset_commit_request *request,
+                                                  struct arena *arena)
 {
-    const struct offset_commit_request *request = commit->request;
-    struct arena *arena = commit->call->arena;
     struct offset_commit_response *response = ARENA_NEW(arena, struct offset_commit_response);
     if (response == NULL)
-        return ERR_UNKNOWN_SERVER_ERROR;
+        return NULL;
     *response = offset_commit_response_default;
+    response->topics_count = request->topics_count;
     response->topics =
         ARENA_ARRAY(arena, struct offset_commit_response_topics, (size_t)request->topics_count);
-    enum err err = arena->failed ? ERR_UNKNOWN_SERVER_ERROR : ERR_NONE;
-    for (int32_t i = 0; i < request->topics_count && err == ERR_NONE; i++) {
+    for (int32_t i = 0; i < request->topics_count && !arena->failed; i++) {
         const struct offset_commit_request_topics *topic = &request->topics[i];
-        struct offset_commit_response_topics *answer = &response->topics[i];
-        *answer = (struct offset_commit_response_topics){
+        response->topics[i] = (struct offset_commit_response_topics){
             .name = topic->name,
             .topic_id = topic->topic_id,
             .partitions = ARENA_ARRAY(arena, struct offset_commit_response_topics_partitions,
                                       (size_t)topic->partitions_count),
             .partitions_count = topic->partitions_count,
         };
-        err = arena->failed ? ERR_UNKNOWN_SERVER_ERROR : answer_topic(commit, topic, answer);
     }
-    response->topics_count = request->topics_count;
-    commit->response = response;
+    return arena->failed ? NULL : response;
+}
+
+static enum err answer_topics(struct commit *commit)
+{
+    const struct offset_commit_request *request = commit->request;
+    commit->response = make_answer(request, commit->call->arena);
+    enum err err = commit->response != NULL ? ERR_NONE : ERR_UNKNOWN_SERVER_ERROR;
+    for (int32_t i = 0; i < request->topics_count && err == ERR_NONE; i++)
+        err = answer_topic(commit, &request->topics[i], &commit->response->topics[i]);
     return err;
 }
 
@@ -239,14 +244,14 @@ void groups_commit_in_txn(struct coord_machine *machine, struct coord_call *call
 
 /* ---- deletion ---- */
 
-static void delete_topic(struct group *group, const struct offset_delete_request_topics *topic,
-                         struct offset_delete_response_topics *answer)
+static void delete_topic(struct group *group, const struct offset_commit_request_topics *topic,
+                         struct offset_commit_response_topics *answer)
 {
     bool is_subscribed = group->kind->is_subscribed(group, topic->name);
     for (int32_t i = 0; i < topic->partitions_count; i++) {
         struct offset_place place = {topic->name, topic->partitions[i].partition_index};
         struct offset_entry *entry = is_subscribed ? NULL : offsets_find_any(group, &place);
-        answer->partitions[i] = (struct offset_delete_response_topics_partitions){
+        answer->partitions[i] = (struct offset_commit_response_topics_partitions){
             .partition_index = place.partition,
             .error_code = is_subscribed ? ERR_GROUP_SUBSCRIBED_TO_TOPIC : ERR_NONE,
         };
@@ -255,29 +260,9 @@ static void delete_topic(struct group *group, const struct offset_delete_request
     }
 }
 
-static struct offset_delete_response *make_delete_answer(
-    const struct offset_delete_request *request, struct arena *arena)
-{
-    struct offset_delete_response *response = ARENA_NEW(arena, struct offset_delete_response);
-    if (response == NULL)
-        return NULL;
-    *response = offset_delete_response_default;
-    response->topics_count = request->topics_count;
-    response->topics =
-        ARENA_ARRAY(arena, struct offset_delete_response_topics, (size_t)request->topics_count);
-    for (int32_t i = 0; i < request->topics_count && !arena->failed; i++) {
-        int32_t count = request->topics[i].partitions_count;
-        response->topics[i].name = request->topics[i].name;
-        response->topics[i].partitions_count = count;
-        response->topics[i].partitions =
-            ARENA_ARRAY(arena, struct offset_delete_response_topics_partitions, (size_t)count);
-    }
-    return arena->failed ? NULL : response;
-}
-
 void groups_delete_offsets(struct coord_machine *machine, struct coord_call *call)
 {
-    const struct offset_delete_request *request = call->request;
+    const struct offset_commit_request *request = call->request;
     struct coord_world *world = machine->world;
     struct group *group = groups_find(groups_of(machine), call->key);
     enum err err =
@@ -286,7 +271,7 @@ void groups_delete_offsets(struct coord_machine *machine, struct coord_call *cal
         coord_refuse(world, call, err);
         return;
     }
-    struct offset_delete_response *response = make_delete_answer(request, call->arena);
+    struct offset_commit_response *response = make_answer(request, call->arena);
     for (int32_t i = 0; response != NULL && i < request->topics_count; i++)
         delete_topic(group, &request->topics[i], &response->topics[i]);
     coord_answer(world, call, response);

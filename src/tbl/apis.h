@@ -17,6 +17,8 @@
     X(1, FETCH, fetch, 4, 18, 4, TOPIC_READ, ALONE) \
     X(2, LIST_OFFSETS, list_offsets, 1, 11, 1, TOPIC_DESCRIBE, ALONE) \
     X(3, METADATA, metadata, 0, 13, 0, TOPIC_DESCRIBE, ALONE) \
+    X(8, OFFSET_COMMIT, offset_commit, 2, 10, 2, GROUP_READ, ALONE) \
+    X(9, OFFSET_FETCH, offset_fetch, 1, 10, 1, GROUP_DESCRIBE, ALONE) \
     X(10, FIND_COORDINATOR, find_coordinator, 0, 6, 0, GROUP_DESCRIBE, ALONE) \
     X(11, JOIN_GROUP, join_group, 0, 9, 0, GROUP_READ, ALONE) \
     X(12, HEARTBEAT, heartbeat, 0, 4, 0, GROUP_READ, ALONE) \
@@ -37,6 +39,7 @@
     X(37, CREATE_PARTITIONS, create_partitions, 0, 3, 0, TOPIC_ALTER, ALONE) \
     X(42, DELETE_GROUPS, delete_groups, 0, 3, 0, GROUP_DELETE, ALONE) \
     X(44, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1, 0, CONFIGS_ALTER, ALONE) \
+    X(47, OFFSET_DELETE, offset_delete, 0, 0, 0, GROUP_DELETE, ALONE) \
     X(60, DESCRIBE_CLUSTER, describe_cluster, 0, 2, 0, CLUSTER_DESCRIBE, ALONE) \
     X(75, DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, 0, 0, 0, TOPIC_DESCRIBE, ALONE)
 
