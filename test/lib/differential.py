@@ -15,11 +15,12 @@ from node import CLIENT
 
 HOME = pathlib.Path(__file__).resolve().parents[1] / "differential"
 RETRY_SECONDS = 20
-RETRIED = {3, 5, 6, 14, 15, 100}  # what a topic that was just made may answer
+RETRIED = {3, 5, 6, 14, 15, 16, 100}  # what a topic that was just made may answer
 NOW_MS_BEFORE, NOW_MS_AFTER = 60_000, 600_000
 ZERO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 MOMENT = re.compile(r"\b\d{13}\b|-922337\d{13}\b")  # in a sentence; without an end it wraps
-ORDER_KEYS = ("name", "apiKey", "partitionIndex", "partition", "index")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ORDER_KEYS = ("name", "groupId", "apiKey", "partitionIndex", "partition", "index")
 
 
 class Player:
@@ -94,6 +95,7 @@ class Player:
         if value == self.port and key == "port":
             return "$port"
         if isinstance(value, str):
+            value = UUID.sub(lambda found: self.name_of("uuid", found[0]), value)
             return MOMENT.sub("$moment", value)
         is_moment = isinstance(value, int) and \
             self.now_ms - NOW_MS_BEFORE <= value <= self.now_ms + NOW_MS_AFTER
