@@ -193,7 +193,5 @@ void classic_store_empty(struct group *);
 void classic_store_tombstone(struct group *);
 /* Bytes that its record takes in a batch of its own. */
 size_t classic_record_size(const struct group *);
-/* What __consumer_offsets takes at most. */
-size_t classic_record_size_max(const struct group *);
 
 #endif

@@ -231,7 +231,7 @@ static bool fits(const struct classic_member *member, const struct coord_call *c
         if (slice_equal(request->protocols[i].name, group->classic->protocol))
             size += request->protocols[i].metadata.size;
     size -= classic_member_metadata(member, group->classic->protocol).size;
-    return size <= classic_record_size_max(group);
+    return size <= (size_t)classic_world(group)->batch_size_max;
 }
 
 /* The others go on undisturbed: the assignment of the process that was is the new one's. */

@@ -2,9 +2,6 @@
  * the moments of Kafka 4.4. On the partition's shard. */
 #include "coord/classic_int.h"
 
-#include "base/always.h"
-#include "config/topic.h"
-#include "meta/effective.h"
 #include "wire/messages.h"
 #include "wire/msg/group_metadata_key.h"
 #include "wire/msg/group_metadata_value.h"
@@ -104,17 +101,6 @@ size_t classic_record_size(const struct group *group)
                 classic_member_metadata(member, classic->protocol).size;
     }
     return size;
-}
-
-size_t classic_record_size_max(const struct group *group)
-{
-    const struct coord_world *world = classic_world(group);
-    struct slice name = slice_of_text(group->groups->machine.type->topic);
-    const struct meta_topic *topic = meta_topic_named(world->image, name);
-    if (topic == NULL)
-        return SIZE_MAX;
-    int32_t size_max = meta_topic_config(world->image, topic)->max_message_bytes;
-    return size_max > 0 ? (size_t)size_max : 0;
 }
 
 /* ---- reading ---- */

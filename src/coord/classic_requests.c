@@ -54,7 +54,7 @@ static bool take_assignments(struct group *group, const struct sync_group_reques
 static void assign(struct group *group, const struct sync_group_request *request)
 {
     bool done = take_assignments(group, request) &&
-                classic_record_size(group) <= classic_record_size_max(group) &&
+                classic_record_size(group) <= (size_t)classic_world(group)->batch_size_max &&
                 classic_store(group);
     if (!done) {
         classic_drop_assignments(group, ERR_UNKNOWN_SERVER_ERROR);
