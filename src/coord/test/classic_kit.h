@@ -6,6 +6,12 @@
 #include "coord/groups_int.h"
 #include "coord/test/coord_kit.h"
 
+/* As coord_kit_init, for a groups machine. */
+void classic_kit_init(struct coord_kit *, const char *const *settings);
+/* The story since the last call of this, in short: without quotes, without what every member of
+ * classic_join's defaults has, error codes by name, and "#1" for the first UUID of the test. */
+void classic_expect(struct coord_kit *, const char *expected);
+
 /* What differs from a consumer of the topic "t" that speaks "range", joins for the first time, has
  * a session of 10 s and a minute for a rebalance. */
 struct classic_join {
