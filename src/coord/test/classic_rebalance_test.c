@@ -1,4 +1,5 @@
 /* Rounds of a classic group, and what of them a restart leaves: transcripts. */
+#include "config/node.h"
 #include "coord/test/classic_kit.h"
 
 #include <setjmp.h>
@@ -50,7 +51,35 @@ static void partitions_are_handed_over_in_two_rounds(void **state)
     (void)classic_sync(&kit, "b", &(struct classic_member_of){.id = b, .generation = 2}, NULL);
     (void)classic_sync(&kit, "a", &(struct classic_member_of){.id = a, .generation = 2},
                        (const char *const[]){a, "0", b, "", NULL});
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "> a\n"
+                         "record {protocolType:,generation:0,protocol:null,leader:null,"
+                         "currentStateTimestamp:1700000000000}\n"
+                         "< a: NONE {MEMBER_ID_REQUIRED,memberId:a#1}\n"
+                         "> a\n"
+                         "< a: NONE {generationId:1,protocolName:cooperative-sticky,leader:a#1,"
+                         "memberId:a#1,members:[{memberId:a#1}]}\n"
+                         "> a\n"
+                         "record {generation:1,protocol:cooperative-sticky,leader:a#1,"
+                         "currentStateTimestamp:1700000000001,members:[{memberId:a#1,clientId:a,"
+                         "assignment:MCAx}]}\n"
+                         "< a: NONE {protocolName:cooperative-sticky,assignment:MCAx}\n"
+                         "> b\n"
+                         "< b: NONE {MEMBER_ID_REQUIRED,memberId:b#2}\n"
+                         "> b\n"
+                         "> a\n"
+                         "< a: REBALANCE_IN_PROGRESS\n"
+                         "> a\n"
+                         "< b: NONE {generationId:2,protocolName:cooperative-sticky,leader:a#1,"
+                         "memberId:b#2}\n"
+                         "< a: NONE {generationId:2,protocolName:cooperative-sticky,leader:a#1,"
+                         "memberId:a#1,members:[{memberId:a#1},{memberId:b#2}]}\n"
+                         "> b\n"
+                         "> a\n"
+                         "record {generation:2,protocol:cooperative-sticky,leader:a#1,"
+                         "currentStateTimestamp:1700000000001,members:[{memberId:a#1,clientId:a,"
+                         "assignment:MA==},{memberId:b#2,clientId:b,assignment:}]}\n"
+                         "< b: NONE {protocolName:cooperative-sticky,assignment:}\n"
+                         "< a: NONE {protocolName:cooperative-sticky,assignment:MA==}\n");
     /* a has given 1 up and asks for the second round; its list is another one now. */
     again.metadata = "owns 0";
     (void)classic_join(&kit, "a", &again);
@@ -61,7 +90,23 @@ static void partitions_are_handed_over_in_two_rounds(void **state)
     (void)classic_sync(&kit, "a", &(struct classic_member_of){.id = a, .generation = 3},
                        (const char *const[]){a, "0", b, "1", NULL});
     (void)classic_sync(&kit, "b", &(struct classic_member_of){.id = b, .generation = 3}, NULL);
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "> a\n"
+                         "> b\n"
+                         "< b: REBALANCE_IN_PROGRESS\n"
+                         "> b\n"
+                         "< a: NONE {generationId:3,protocolName:cooperative-sticky,leader:a#1,"
+                         "memberId:a#1,members:[{memberId:a#1,metadata:b3ducyAw},{memberId:b#2,"
+                         "metadata:b3ducyBub3RoaW5n}]}\n"
+                         "< b: NONE {generationId:3,protocolName:cooperative-sticky,leader:a#1,"
+                         "memberId:b#2}\n"
+                         "> a\n"
+                         "record {generation:3,protocol:cooperative-sticky,leader:a#1,"
+                         "currentStateTimestamp:1700000000001,members:[{memberId:a#1,clientId:a,"
+                         "subscription:b3ducyAw,assignment:MA==},{memberId:b#2,clientId:b,"
+                         "subscription:b3ducyBub3RoaW5n,assignment:MQ==}]}\n"
+                         "< a: NONE {protocolName:cooperative-sticky,assignment:MA==}\n"
+                         "> b\n"
+                         "< b: NONE {protocolName:cooperative-sticky,assignment:MQ==}\n");
     coord_kit_fini(&kit);
 }
 
@@ -77,12 +122,24 @@ static void a_member_that_is_silent_is_removed(void **state)
     (void)classic_beat_once(&kit, "a", &a);
     coord_kit_pass(&kit, 1);
     (void)classic_beat_once(&kit, "a", &a);
-    (void)classic_beat_once(&kit, "b",
-                            &(struct classic_member_of){.id = pair.b, .generation = 1});
+    (void)classic_beat_once(&kit, "b", &(struct classic_member_of){.id = pair.b, .generation = 1});
     (void)classic_join(&kit, "a", &(struct classic_join){.id = pair.a});
     a.generation = 2;
     (void)classic_sync(&kit, "a", &a, (const char *const[]){pair.a, "0 1", NULL});
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "> a\n"
+                         "< a: NONE\n"
+                         "> a\n"
+                         "< a: REBALANCE_IN_PROGRESS\n"
+                         "> b\n"
+                         "< b: UNKNOWN_MEMBER_ID\n"
+                         "> a\n"
+                         "< a: NONE {generationId:2,protocolName:range,leader:a#1,memberId:a#1,"
+                         "members:[{memberId:a#1}]}\n"
+                         "> a\n"
+                         "record {generation:2,protocol:range,leader:a#1,"
+                         "currentStateTimestamp:1700000016000,members:[{memberId:a#1,clientId:a,"
+                         "assignment:MCAx}]}\n"
+                         "< a: NONE {protocolName:range,assignment:MCAx}\n");
     coord_kit_fini(&kit);
 }
 
@@ -100,13 +157,21 @@ static void a_leader_crashes_before_it_assigns(void **state)
     coord_kit_skip(&kit);
     (void)classic_sync(&kit, "b", &(struct classic_member_of){.id = b, .generation = 1}, NULL);
     coord_kit_pass(&kit, 9999);
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "> b\n");
     coord_kit_pass(&kit, 1);
     assert_string_equal(classic_state(&kit), "PreparingRebalance");
     (void)classic_join(&kit, "b", &(struct classic_join){.id = b});
     (void)classic_sync(&kit, "b", &(struct classic_member_of){.id = b, .generation = 2},
                        (const char *const[]){b, "0 1", NULL});
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "< b: REBALANCE_IN_PROGRESS\n"
+                         "> b\n"
+                         "< b: NONE {generationId:2,protocolName:range,leader:b#1,memberId:b#1,"
+                         "members:[{memberId:b#1}]}\n"
+                         "> b\n"
+                         "record {generation:2,protocol:range,leader:b#1,"
+                         "currentStateTimestamp:1700000016000,members:[{memberId:b#1,clientId:b,"
+                         "assignment:MCAx}]}\n"
+                         "< b: NONE {protocolName:range,assignment:MCAx}\n");
     coord_kit_fini(&kit);
 }
 
@@ -133,7 +198,10 @@ static void who_does_not_sync_is_removed(void **state)
     coord_kit_pass(&kit, 1);
     (void)classic_beat_once(&kit, "a", &a);
     (void)classic_beat_once(&kit, "b", &b);
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "> a\n"
+                         "< a: REBALANCE_IN_PROGRESS\n"
+                         "> b\n"
+                         "< b: UNKNOWN_MEMBER_ID\n");
     coord_kit_fini(&kit);
 }
 
@@ -145,14 +213,20 @@ static void who_does_not_join_again_in_time_is_removed(void **state)
     classic_kit_init(&kit, NULL);
     struct pair pair =
         begin_pair(&kit, &(struct classic_join){.rebalance_ms = 20000, .session_ms = 30000});
-    (void)classic_join(&kit, "a", &(struct classic_join){
-                                      .id = pair.a, .rebalance_ms = 20000, .session_ms = 30000});
+    (void)classic_join(
+        &kit, "a",
+        &(struct classic_join){.id = pair.a, .rebalance_ms = 20000, .session_ms = 30000});
     coord_kit_pass(&kit, 19999);
-    (void)classic_beat_once(&kit, "b",
-                            &(struct classic_member_of){.id = pair.b, .generation = 1});
+    (void)classic_beat_once(&kit, "b", &(struct classic_member_of){.id = pair.b, .generation = 1});
     coord_kit_pass(&kit, 1);
     (void)classic_join(&kit, "b", &(struct classic_join){.id = pair.b});
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "> a\n"
+                         "> b\n"
+                         "< b: REBALANCE_IN_PROGRESS\n"
+                         "< a: NONE {generationId:2,protocolName:range,leader:a#1,memberId:a#1,"
+                         "members:[{memberId:a#1}]}\n"
+                         "> b\n"
+                         "< b: NONE {UNKNOWN_MEMBER_ID,memberId:b#2}\n");
     coord_kit_fini(&kit);
 }
 
@@ -170,12 +244,22 @@ static void a_restart_in_the_middle_of_a_round(void **state)
     coord_kit_restart(&kit);
     assert_string_equal(classic_state(&kit), "Stable");
     coord_kit_pass(&kit, 9999);
-    (void)classic_beat_once(&kit, "a",
-                            &(struct classic_member_of){.id = pair.a, .generation = 1});
+    (void)classic_beat_once(&kit, "a", &(struct classic_member_of){.id = pair.a, .generation = 1});
     (void)classic_join(&kit, "b", &(struct classic_join){.id = pair.b});
     (void)classic_sync(&kit, "b", &(struct classic_member_of){.id = pair.b, .generation = 1}, NULL);
-    coord_kit_pass(&kit, 9999);
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "> c\n"
+                         "< c: NONE {MEMBER_ID_REQUIRED,memberId:c#1}\n"
+                         "> c\n"
+                         "> b\n"
+                         "< c: NONE {NOT_COORDINATOR,memberId:c#1}\n"
+                         "< b: NONE {NOT_COORDINATOR,memberId:b#2}\n"
+                         "-- restart\n"
+                         "> a\n"
+                         "< a: NONE\n"
+                         "> b\n"
+                         "< b: NONE {generationId:1,protocolName:range,leader:a#3,memberId:b#2}\n"
+                         "> b\n"
+                         "< b: NONE {protocolName:range,assignment:MQ==}\n");
     coord_kit_pass(&kit, 1);
     assert_string_equal(classic_state(&kit), "PreparingRebalance");
     coord_kit_fini(&kit);
@@ -195,9 +279,22 @@ static void an_assignment_that_cannot_be_stored(void **state)
     (void)classic_sync(&kit, "a", &(struct classic_member_of){.id = pair.a, .generation = 2},
                        (const char *const[]){pair.a, "0", pair.b, "1", NULL});
     coord_kit_restart(&kit);
-    (void)classic_beat_once(&kit, "a",
-                            &(struct classic_member_of){.id = pair.a, .generation = 2});
-    classic_expect(&kit, "x");
+    (void)classic_beat_once(&kit, "a", &(struct classic_member_of){.id = pair.a, .generation = 2});
+    classic_expect(&kit, "> a\n"
+                         "> b\n"
+                         "< a: NONE {generationId:2,protocolName:range,leader:a#1,memberId:a#1,"
+                         "members:[{memberId:a#1},{memberId:b#2}]}\n"
+                         "< b: NONE {generationId:2,protocolName:range,leader:a#1,memberId:b#2}\n"
+                         "> b\n"
+                         "> a\n"
+                         "record {generation:2,protocol:range,leader:a#1,"
+                         "currentStateTimestamp:1700000006000,members:[{memberId:a#1,clientId:a,"
+                         "assignment:MA==},{memberId:b#2,clientId:b,assignment:MQ==}]}\n"
+                         "< b: NOT_COORDINATOR\n"
+                         "< a: NOT_COORDINATOR\n"
+                         "-- restart\n"
+                         "> a\n"
+                         "< a: ILLEGAL_GENERATION\n");
     assert_string_equal(classic_state(&kit), "Stable");
     coord_kit_fini(&kit);
 }
@@ -217,7 +314,15 @@ static void an_assignment_that_is_too_large(void **state)
     (void)classic_sync(&kit, "b", &(struct classic_member_of){.id = pair.b, .generation = 2}, NULL);
     (void)classic_sync(&kit, "a", &(struct classic_member_of){.id = pair.a, .generation = 2},
                        (const char *const[]){pair.a, large, NULL});
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "> a\n"
+                         "> b\n"
+                         "< a: NONE {generationId:2,protocolName:range,leader:a#1,memberId:a#1,"
+                         "members:[{memberId:a#1},{memberId:b#2}]}\n"
+                         "< b: NONE {generationId:2,protocolName:range,leader:a#1,memberId:b#2}\n"
+                         "> b\n"
+                         "> a\n"
+                         "< b: UNKNOWN_SERVER_ERROR\n"
+                         "< a: UNKNOWN_SERVER_ERROR\n");
     assert_string_equal(classic_state(&kit), "PreparingRebalance");
     coord_kit_fini(&kit);
 }
@@ -235,7 +340,12 @@ static void a_group_that_is_too_large_at_a_start(void **state)
     (void)classic_join(&kit, "b", &(struct classic_join){.id = pair.b});
     (void)classic_join(&kit, "a", &(struct classic_join){.id = pair.a});
     coord_kit_pass(&kit, 60000);
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "-- restart\n"
+                         "> b\n"
+                         "> a\n"
+                         "< a: NONE {GROUP_MAX_SIZE_REACHED,memberId:}\n"
+                         "< b: NONE {generationId:2,protocolName:range,leader:b#1,memberId:b#1,"
+                         "members:[{memberId:b#1}]}\n");
     coord_kit_fini(&kit);
 }
 
@@ -252,7 +362,17 @@ static void a_request_that_was_given_up_is_answered(void **state)
     struct classic_member_of b = {.id = pair.b, .generation = 2};
     (void)classic_sync(&kit, "b", &b, NULL);
     (void)classic_sync(&kit, "b again", &b, NULL);
-    classic_expect(&kit, "x");
+    classic_expect(&kit,
+                   "> b\n"
+                   "> b again\n"
+                   "< b: NONE {REBALANCE_IN_PROGRESS,memberId:b#1}\n"
+                   "> a\n"
+                   "< b again: NONE {generationId:2,protocolName:range,leader:a#2,memberId:b#1}\n"
+                   "< a: NONE {generationId:2,protocolName:range,leader:a#2,memberId:a#2,"
+                   "members:[{memberId:a#2},{memberId:b#1,metadata:bmV3}]}\n"
+                   "> b\n"
+                   "> b again\n"
+                   "< b: REBALANCE_IN_PROGRESS\n");
     coord_kit_fini(&kit);
 }
 
