@@ -30,6 +30,39 @@ static struct pair begin_pair(struct coord_kit *kit, const struct classic_join *
     return pair;
 }
 
+/* a has given 1 up and asks for the second round; its list is another one now. */
+static void second_round(struct coord_kit *kit, const char *a, const char *b)
+{
+    struct classic_join again = {.protocols = {"cooperative-sticky"}};
+    again.id = a;
+    again.metadata = "owns 0";
+    (void)classic_join(kit, "a", &again);
+    (void)classic_beat_once(kit, "b", &(struct classic_member_of){.id = b, .generation = 2});
+    again.id = b;
+    again.metadata = "owns nothing";
+    (void)classic_join(kit, "b", &again);
+    (void)classic_sync(kit, "a", &(struct classic_member_of){.id = a, .generation = 3},
+                       (const char *const[]){a, "0", b, "1", NULL});
+    (void)classic_sync(kit, "b", &(struct classic_member_of){.id = b, .generation = 3}, NULL);
+    classic_expect(kit, "> a\n"
+                        "> b\n"
+                        "< b: REBALANCE_IN_PROGRESS\n"
+                        "> b\n"
+                        "< a: NONE {generationId:3,protocolName:cooperative-sticky,leader:a#1,"
+                        "memberId:a#1,members:[{memberId:a#1,metadata:b3ducyAw},{memberId:b#2,"
+                        "metadata:b3ducyBub3RoaW5n}]}\n"
+                        "< b: NONE {generationId:3,protocolName:cooperative-sticky,leader:a#1,"
+                        "memberId:b#2}\n"
+                        "> a\n"
+                        "record {generation:3,protocol:cooperative-sticky,leader:a#1,"
+                        "currentStateTimestamp:1700000000001,members:[{memberId:a#1,clientId:a,"
+                        "subscription:b3ducyAw,assignment:MA==},{memberId:b#2,clientId:b,"
+                        "subscription:b3ducyBub3RoaW5n,assignment:MQ==}]}\n"
+                        "< a: NONE {protocolName:cooperative-sticky,assignment:MA==}\n"
+                        "> b\n"
+                        "< b: NONE {protocolName:cooperative-sticky,assignment:MQ==}\n");
+}
+
 /* KIP-429: the first round takes partitions from who has them, the second gives them away. */
 static void partitions_are_handed_over_in_two_rounds(void **state)
 {
@@ -80,33 +113,7 @@ static void partitions_are_handed_over_in_two_rounds(void **state)
                          "assignment:MA==},{memberId:b#2,clientId:b,assignment:}]}\n"
                          "< b: NONE {protocolName:cooperative-sticky,assignment:}\n"
                          "< a: NONE {protocolName:cooperative-sticky,assignment:MA==}\n");
-    /* a has given 1 up and asks for the second round; its list is another one now. */
-    again.metadata = "owns 0";
-    (void)classic_join(&kit, "a", &again);
-    (void)classic_beat_once(&kit, "b", &(struct classic_member_of){.id = b, .generation = 2});
-    again.id = b;
-    again.metadata = "owns nothing";
-    (void)classic_join(&kit, "b", &again);
-    (void)classic_sync(&kit, "a", &(struct classic_member_of){.id = a, .generation = 3},
-                       (const char *const[]){a, "0", b, "1", NULL});
-    (void)classic_sync(&kit, "b", &(struct classic_member_of){.id = b, .generation = 3}, NULL);
-    classic_expect(&kit, "> a\n"
-                         "> b\n"
-                         "< b: REBALANCE_IN_PROGRESS\n"
-                         "> b\n"
-                         "< a: NONE {generationId:3,protocolName:cooperative-sticky,leader:a#1,"
-                         "memberId:a#1,members:[{memberId:a#1,metadata:b3ducyAw},{memberId:b#2,"
-                         "metadata:b3ducyBub3RoaW5n}]}\n"
-                         "< b: NONE {generationId:3,protocolName:cooperative-sticky,leader:a#1,"
-                         "memberId:b#2}\n"
-                         "> a\n"
-                         "record {generation:3,protocol:cooperative-sticky,leader:a#1,"
-                         "currentStateTimestamp:1700000000001,members:[{memberId:a#1,clientId:a,"
-                         "subscription:b3ducyAw,assignment:MA==},{memberId:b#2,clientId:b,"
-                         "subscription:b3ducyBub3RoaW5n,assignment:MQ==}]}\n"
-                         "< a: NONE {protocolName:cooperative-sticky,assignment:MA==}\n"
-                         "> b\n"
-                         "< b: NONE {protocolName:cooperative-sticky,assignment:MQ==}\n");
+    second_round(&kit, a, b);
     coord_kit_fini(&kit);
 }
 

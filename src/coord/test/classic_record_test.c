@@ -159,7 +159,21 @@ static void an_empty_group_stays_until_it_is_deleted(void **state)
     assert_string_equal(classic_state(&kit), "none");
     delete_group(&kit);
     coord_kit_pass(&kit, 60000);
-    classic_expect(&kit, "x");
+    classic_expect(&kit, "> delete\n"
+                         "< delete: NON_EMPTY_GROUP\n"
+                         "> a\n"
+                         "record {generation:2,protocol:null,leader:null,"
+                         "currentStateTimestamp:1700000003000}\n"
+                         "< a: NONE {members:[{memberId:a#1}]}\n"
+                         "-- restart\n"
+                         "> b\n"
+                         "< b: NONE {MEMBER_ID_REQUIRED,memberId:b#2}\n"
+                         "> delete\n"
+                         "record null\n"
+                         "< delete: NONE\n"
+                         "-- restart\n"
+                         "> delete\n"
+                         "< delete: GROUP_ID_NOT_FOUND\n");
     coord_kit_fini(&kit);
 }
 
@@ -205,7 +219,8 @@ static void records_of_old_brokers_are_read(void **state)
 static void stable_group(struct coord_kit *kit, const char *id)
 {
     struct join_group_request_protocols protocol = {
-        .name = slice_of_text("range"), .metadata = slice_of("\0\0\0\0\0\1\0\1t\xff\xff\xff\xff", 13)};
+        .name = slice_of_text("range"),
+        .metadata = slice_of("\0\0\0\0\0\1\0\1t\xff\xff\xff\xff", 13)};
     struct join_group_request join = join_group_request_default;
     join.session_timeout_ms = 1000000;
     join.rebalance_timeout_ms = 1000000;
