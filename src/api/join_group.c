@@ -11,6 +11,7 @@ static void refuse(struct api_request *request, enum err err, struct slice membe
 {
     struct join_group_response response = join_group_response_default;
     response.error_code = (int16_t)err;
+    response.protocol_name = (struct slice){0};
     response.member_id = member_id;
     api_request_answer(request, &response);
 }
