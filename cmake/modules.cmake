@@ -10,6 +10,8 @@ pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(libevent REQUIRED IMPORTED_TARGET libevent_core libevent_extra)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
+pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 
 file(STRINGS ${CMAKE_SOURCE_DIR}/src/LAYERS layers)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/LAYERS)
@@ -50,6 +52,7 @@ set(libs_wire PkgConfig::isal PkgConfig::zlib PkgConfig::lz4 snappy PkgConfig::z
     PkgConfig::jansson)
 set(libs_log PkgConfig::jansson)
 set(libs_raft PkgConfig::jansson)
+set(libs_coord PkgConfig::pcre2 PkgConfig::xxhash)
 # cmd loads librdkafka when produce or consume run, and not before: no other start waits for it.
 set(libs_server PkgConfig::libevent)
 

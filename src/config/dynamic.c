@@ -212,6 +212,8 @@ void node_dynamic_make(const struct node_config *config, const struct config_lay
             (int32_t)number_of(config, layers, "producer.id.expiration.ms"),
         .verifies_transactions =
             value_of(config, layers, "transaction.partition.verification.enable").number != 0,
+        .group_consumer_assignment_interval_ms =
+            (int32_t)number_of(config, layers, "group.consumer.assignment.interval.ms"),
     };
 }
 

@@ -31,6 +31,7 @@ struct node_dynamic {
     int32_t max_connection_creation_rate;
     int32_t producer_id_expiration_ms;
     bool verifies_transactions; /* transaction.partition.verification.enable */
+    int32_t group_consumer_assignment_interval_ms;
 };
 
 void node_dynamic_make(const struct node_config *, const struct config_layers *,

@@ -120,7 +120,6 @@ struct node_config {
     int32_t group_consumer_heartbeat_interval_ms;
     int32_t group_consumer_min_heartbeat_interval_ms;
     int32_t group_consumer_max_heartbeat_interval_ms;
-    int32_t group_consumer_assignment_interval_ms;
     int32_t group_consumer_min_assignment_interval_ms;
     int32_t group_consumer_max_assignment_interval_ms;
     int32_t group_consumer_regex_refresh_interval_ms;

@@ -70,7 +70,6 @@ static const struct field fields[] = {
     FIELD(group_consumer_heartbeat_interval_ms, "group.consumer.heartbeat.interval.ms"),
     FIELD(group_consumer_min_heartbeat_interval_ms, "group.consumer.min.heartbeat.interval.ms"),
     FIELD(group_consumer_max_heartbeat_interval_ms, "group.consumer.max.heartbeat.interval.ms"),
-    FIELD(group_consumer_assignment_interval_ms, "group.consumer.assignment.interval.ms"),
     FIELD(group_consumer_min_assignment_interval_ms, "group.consumer.min.assignment.interval.ms"),
     FIELD(group_consumer_max_assignment_interval_ms, "group.consumer.max.assignment.interval.ms"),
     FIELD(group_consumer_regex_refresh_interval_ms, "group.consumer.regex.refresh.interval.ms"),

@@ -139,6 +139,7 @@ int64_t meta_feature(const struct meta_image *, const char *name);
 
 #define META_CONFIG_TOPIC 2
 #define META_CONFIG_BROKER 4
+#define META_CONFIG_GROUP 32
 
 /* The directory of a broker's replica, as the controller was told; zero: not told. */
 struct uuid meta_partition_directory(const struct meta_partition *, int32_t broker);

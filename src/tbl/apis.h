@@ -41,6 +41,8 @@
     X(44, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1, 0, CONFIGS_ALTER, ALONE) \
     X(47, OFFSET_DELETE, offset_delete, 0, 0, 0, GROUP_DELETE, ALONE) \
     X(60, DESCRIBE_CLUSTER, describe_cluster, 0, 2, 0, CLUSTER_DESCRIBE, ALONE) \
+    X(68, CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat, 0, 1, 0, GROUP_READ, ALONE) \
+    X(69, CONSUMER_GROUP_DESCRIBE, consumer_group_describe, 0, 1, 0, GROUP_DESCRIBE, ALONE) \
     X(75, DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, 0, 0, 0, TOPIC_DESCRIBE, ALONE)
 
 enum api_rule {
