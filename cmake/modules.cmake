@@ -9,6 +9,7 @@ pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(libevent REQUIRED IMPORTED_TARGET libevent_core libevent_extra)
+pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
@@ -47,7 +48,7 @@ if(EXISTS ${wiregen})
 endif()
 
 # ---- libraries ----
-set(libs_base PkgConfig::isal)
+set(libs_base PkgConfig::isal PkgConfig::pcre2)
 set(libs_wire PkgConfig::isal PkgConfig::zlib PkgConfig::lz4 snappy PkgConfig::zstd
     PkgConfig::jansson)
 set(libs_log PkgConfig::jansson)

@@ -6,6 +6,7 @@
 #include "api/gather.h"
 #include "api/handlers.h"
 #include "api/request.h"
+#include "api/txn_guard.h"
 #include "base/always.h"
 #include "base/bytes.h"
 #include "config/node.h"
@@ -133,7 +134,7 @@ static void on_appended(struct replica_append *append)
     answer->error_code = (int16_t)append->err;
     answer->base_offset = append->err == ERR_NONE ? append->log.base_offset : -1;
     bool judged = append->err == ERR_NONE || append->err == ERR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
-                  append->err == ERR_INVALID_PRODUCER_EPOCH;
+                  append->err == ERR_INVALID_PRODUCER_EPOCH || append->err == ERR_INVALID_TXN_STATE;
     answer->log_start_offset = judged ? append->log_start_offset : -1;
     answer->log_append_time_ms = -1;
     if (append->err == ERR_NONE && append->log.duplicate)
@@ -179,6 +180,7 @@ static void run_part(struct api_shard *there, struct api_part *api_part)
 
 static void append_all(struct produce *produce)
 {
+    role_now_on_shard();
     struct api_request *request = produce->request;
     for (int32_t i = 0; i < produce->part_count; i++) {
         struct produce_part *part = &produce->parts[i];
@@ -190,9 +192,147 @@ static void append_all(struct produce *produce)
     api_gather_run(&produce->gather);
 }
 
+/* ---- transactions ---- */
+
+static bool is_transactional(const struct produce_part *part)
+{
+    const struct batch_header *header = &part->append.log.header;
+    return !part->settled && batch_has_producer_id(header) && batch_is_transactional(header);
+}
+
+/* What a producer is told instead of an error that its batches do not know: it sends them again,
+ * and asks for no metadata before. */
+static enum err told_for(const struct txn_guard *guard, enum err err)
+{
+    switch ((int)err) {
+    case ERR_NETWORK_EXCEPTION:
+    case ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case ERR_COORDINATOR_NOT_AVAILABLE:
+    case ERR_NOT_COORDINATOR:
+        return ERR_NOT_ENOUGH_REPLICAS;
+    case ERR_CONCURRENT_TRANSACTIONS:
+        return guard->kind == TXN_GUARD_ADDS ? err : ERR_NOT_ENOUGH_REPLICAS;
+    default:
+        return err;
+    }
+}
+
+static void refuse_guarded(struct produce_part *part, const struct txn_guard *guard, enum err err)
+{
+    enum err told = told_for(guard, err);
+    const char *message = NULL;
+    if (told != err)
+        message = arena_printf(&part->produce->request->arena,
+                               "Unable to verify the partition has been added to the transaction. "
+                               "Underlying error: %s",
+                               err_name(err));
+    else if (err == ERR_INVALID_TXN_STATE)
+        message = "Partition was not added to the transaction";
+    settle(part, told);
+    if (message != NULL)
+        part->answer->error_message = slice_of_text(message);
+}
+
+static void on_guarded(struct txn_guard *guard)
+{
+    role_now_on_shard();
+    struct produce *produce = guard->owner;
+    for (int i = 0; i < guard->count; i++) {
+        struct produce_part *part = guard->parts[i].owner;
+        part->append.log.token = guard->parts[i].token;
+        part->append.log.checks_token = guard->checks_token;
+        if (guard->parts[i].err != ERR_NONE)
+            refuse_guarded(part, guard, guard->parts[i].err);
+    }
+    struct txn_guard_line line;
+    txn_guard_leave(guard, &line);
+    append_all(produce);
+    txn_guard_next(&line);
+}
+
+static struct slice topic_name_of(const struct produce_part *part)
+{
+    struct api_request *request = part->produce->request;
+    const struct meta_topic *topic = meta_topic_by_id(request->here->image, part->topic_id);
+    return topic != NULL ? arena_copy(&request->arena, topic->name) : (struct slice){0};
+}
+
+static void add_to_guard(struct txn_guard *guard, struct produce_part *part)
+{
+    struct txn_guard_part in = {
+        .topic = topic_name_of(part),
+        .topic_id = part->topic_id,
+        .partition = part->partition,
+        .sequence = part->append.log.header.base_sequence,
+        .owner = part,
+    };
+    if (slice_is_null(in.topic))
+        settle(part, ERR_UNKNOWN_TOPIC_OR_PARTITION); /* it was deleted meanwhile */
+    else if (!txn_guard_add(guard, &in))
+        settle(part, ERR_UNKNOWN_SERVER_ERROR);
+}
+
+/* A request writes for one producer. */
+static void refuse_mixed(struct produce *produce)
+{
+    for (int32_t i = 0; i < produce->part_count; i++) {
+        struct produce_part *part = &produce->parts[i];
+        settle(part, ERR_INVALID_PRODUCER_ID_MAPPING);
+        part->rejected = false;
+        part->answer->error_message =
+            slice_of_text("Transactional records contained more than one producer ID");
+    }
+}
+
+static void guard_all(struct produce *produce, const struct produce_part *first, int count)
+{
+    role_now_on_shard();
+    struct api_request *request = produce->request;
+    struct txn_guard *guard = txn_guard_new(request, count);
+    if (guard == NULL) {
+        produce_free(produce);
+        return;
+    }
+    guard->transactional_id = API_MESSAGE(request, produce_request)->transactional_id;
+    guard->producer_id = first->append.log.header.producer_id;
+    guard->producer_epoch = first->append.log.header.producer_epoch;
+    guard->kind = txn_guard_of_produce(request->header.api_version);
+    guard->retries = true;
+    guard->owner = produce;
+    for (int32_t i = 0; i < produce->part_count; i++)
+        if (is_transactional(&produce->parts[i]))
+            add_to_guard(guard, &produce->parts[i]);
+    txn_guard_run(guard, on_guarded);
+}
+
+static bool is_of_producer(const struct produce_part *part, const struct produce_part *first)
+{
+    const struct batch_header *header = &part->append.log.header;
+    const struct batch_header *other = &first->append.log.header;
+    return header->producer_id == other->producer_id &&
+           header->producer_epoch == other->producer_epoch;
+}
+
 static void job_closed(struct produce *produce)
 {
-    if (--produce->jobs == 0)
+    if (--produce->jobs > 0)
+        return;
+    const struct produce_part *first = NULL;
+    int count = 0;
+    bool mixed = false;
+    for (int32_t i = 0; i < produce->part_count; i++) {
+        const struct produce_part *part = &produce->parts[i];
+        if (!is_transactional(part))
+            continue;
+        count++;
+        first = first != NULL ? first : part;
+        mixed = mixed || !is_of_producer(part, first);
+    }
+    if (mixed)
+        refuse_mixed(produce);
+    if (count > 0 && !mixed)
+        guard_all(produce, first, count);
+    else
         append_all(produce);
 }
 
@@ -391,10 +531,7 @@ static enum err refusal_before_append(const struct produce_part *part,
     int16_t acks = API_MESSAGE(part->produce->request, produce_request)->acks;
     if (acks < -1 || acks > 1)
         return ERR_INVALID_REQUIRED_ACKS;
-    if (is_internal(topic->name))
-        return ERR_INVALID_TOPIC_EXCEPTION;
-    /* No transaction can be under way yet. */
-    return claims_transaction(part->records) ? ERR_INVALID_PRODUCER_ID_MAPPING : ERR_NONE;
+    return is_internal(topic->name) ? ERR_INVALID_TOPIC_EXCEPTION : ERR_NONE;
 }
 
 static void prepare(struct produce_part *part, const struct meta_topic *topic)

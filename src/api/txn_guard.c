@@ -288,16 +288,22 @@ void txn_guard_run(struct txn_guard *guard, void (*on_done)(struct txn_guard *))
     begin(guard);
 }
 
-/* The first of those behind takes its place, in front of the others. */
-void txn_guard_release(struct txn_guard *guard)
+void txn_guard_leave(struct txn_guard *guard, struct txn_guard_line *ret_line)
 {
-    struct api_shard *here = guard->request->here;
+    ret_line->here = guard->request->here;
+    list_init(&ret_line->followers);
+    list_move_all(&guard->followers, &ret_line->followers);
     list_remove(&guard->link);
-    struct list *node = list_take_first(&guard->followers);
+}
+
+/* The first of those behind takes the place, in front of the others. */
+void txn_guard_next(struct txn_guard_line *line)
+{
+    struct list *node = list_take_first(&line->followers);
     if (node == NULL)
         return;
     struct txn_guard *next = CONTAINER_OF(node, struct txn_guard, link);
-    list_move_all(&guard->followers, &next->followers);
-    list_add_tail(&here->txn_guards, &next->link);
+    list_move_all(&line->followers, &next->followers);
+    list_add_tail(&line->here->txn_guards, &next->link);
     begin(next);
 }

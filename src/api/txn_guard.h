@@ -72,8 +72,13 @@ MUST_USE bool txn_guard_add(struct txn_guard *, const struct txn_guard_part *in)
 /* on_done follows, possibly in this call. Of one producer one is under way at a time, so that its
  * batches are appended in their order. */
 void txn_guard_run(struct txn_guard *, void (*on_done)(struct txn_guard *)) ON(on_shard);
-/* What was let in was submitted to its partitions: who comes behind may begin. Must be called once
- * after on_done. */
-void txn_guard_release(struct txn_guard *) ON(on_shard);
+/* Those who wait behind one that is done, which may be gone by then. */
+struct txn_guard_line {
+    struct list followers;
+    struct api_shard *here;
+};
+/* After on_done, before what was let in is submitted to its partitions; and after. */
+void txn_guard_leave(struct txn_guard *, struct txn_guard_line *ret_line) ON(on_shard);
+void txn_guard_next(struct txn_guard_line *) ON(on_shard);
 
 #endif

@@ -59,6 +59,11 @@ void log_configure(struct log *log, const struct topic_config *config)
     log->config = *config;
 }
 
+const struct producers *log_producers(const struct log *log)
+{
+    return &log->producers;
+}
+
 void log_expire_producers_after(struct log *log, int64_t expiration_ms)
 {
     log->producers.expiration_ms = expiration_ms;

@@ -21,6 +21,7 @@
 
 struct log;
 struct log_dir;
+struct producers;
 
 #define LOG_FOLDER_NAME_SIZE 320
 
@@ -103,6 +104,8 @@ int64_t log_size(const struct log *);         /* bytes of all segments */
 int64_t log_unflushed(const struct log *);    /* of them above the recovery point, at most */
 int32_t log_latest_epoch(const struct log *); /* -1: none */
 bool log_is_offline(const struct log *);
+/* What it knows of its producers: log/producer.h. */
+const struct producers *log_producers(const struct log *);
 /* The high watermark rose: the transactions that ended below it are decided. */
 void log_commit_markers(struct log *, int64_t high_watermark);
 /* Takes effect with the next append. */

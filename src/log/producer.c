@@ -260,12 +260,6 @@ void producers_await(struct producers *producers, const struct batch_header *hea
     producer->awaited = header->base_sequence;
 }
 
-/* Whether the log holds something of it. */
-static bool is_kept(const struct producer *producer)
-{
-    return producer->awaited == BATCH_NO_SEQUENCE;
-}
-
 int64_t producers_first_unstable(const struct producers *producers)
 {
     const struct list *first = producers->open.next;
@@ -312,7 +306,7 @@ uint8_t *producers_write(const struct producers *producers, size_t *ret_size)
     int32_t count = 0;
     for (struct hash_node *node = hash_table_next(&producers->table, NULL); node != NULL;
          node = hash_table_next(&producers->table, node)) {
-        if (!is_kept(of_node(node)))
+        if (!producer_is_kept(of_node(node)))
             continue;
         write_entry(at, of_node(node));
         at += SNAPSHOT_ENTRY_SIZE;

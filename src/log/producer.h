@@ -36,6 +36,12 @@ struct producer {
     struct producer_batch batches[PRODUCER_BATCHES_MAX]; /* oldest first */
 };
 
+/* Whether the log holds something of it. */
+static inline bool producer_is_kept(const struct producer *producer)
+{
+    return producer->awaited == BATCH_NO_SEQUENCE;
+}
+
 struct producers {
     struct hash_table table;
     struct list open; /* those with an open transaction, the oldest first */

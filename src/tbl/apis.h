@@ -32,6 +32,10 @@
     X(21, DELETE_RECORDS, delete_records, 0, 2, 0, TOPIC_DELETE, ALONE) \
     X(22, INIT_PRODUCER_ID, init_producer_id, 0, 5, 0, CLUSTER_IDEMPOTENT_WRITE, ALONE) \
     X(23, OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, 2, 4, 2, TOPIC_DESCRIBE, ALONE) \
+    X(24, ADD_PARTITIONS_TO_TXN, add_partitions_to_txn, 0, 5, 0, TXN_WRITE, ALONE) \
+    X(25, ADD_OFFSETS_TO_TXN, add_offsets_to_txn, 0, 4, 0, TXN_WRITE, ALONE) \
+    X(26, END_TXN, end_txn, 0, 5, 0, TXN_WRITE, ALONE) \
+    X(27, WRITE_TXN_MARKERS, write_txn_markers, 1, 2, 1, CLUSTER_ALTER, ALONE) \
     X(32, DESCRIBE_CONFIGS, describe_configs, 1, 4, 1, CONFIGS_DESCRIBE, ALONE) \
     X(33, ALTER_CONFIGS, alter_configs, 0, 2, 0, CONFIGS_ALTER, ALONE) \
     X(34, ALTER_REPLICA_LOG_DIRS, alter_replica_log_dirs, 1, 2, 1, CLUSTER_ALTER, ALONE) \
@@ -41,6 +45,9 @@
     X(44, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1, 0, CONFIGS_ALTER, ALONE) \
     X(47, OFFSET_DELETE, offset_delete, 0, 0, 0, GROUP_DELETE, ALONE) \
     X(60, DESCRIBE_CLUSTER, describe_cluster, 0, 2, 0, CLUSTER_DESCRIBE, ALONE) \
+    X(61, DESCRIBE_PRODUCERS, describe_producers, 0, 0, 0, TOPIC_READ, ALONE) \
+    X(65, DESCRIBE_TRANSACTIONS, describe_transactions, 0, 0, 0, TXN_DESCRIBE, ALONE) \
+    X(66, LIST_TRANSACTIONS, list_transactions, 0, 2, 0, TXN_DESCRIBE, ALONE) \
     X(68, CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat, 0, 1, 0, GROUP_READ, ALONE) \
     X(69, CONSUMER_GROUP_DESCRIBE, consumer_group_describe, 0, 1, 0, GROUP_DESCRIBE, ALONE) \
     X(75, DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, 0, 0, 0, TOPIC_DESCRIBE, ALONE)
@@ -56,6 +63,8 @@ enum api_rule {
     API_RULE_GROUP_READ,
     API_RULE_GROUP_DESCRIBE,
     API_RULE_GROUP_DELETE,
+    API_RULE_TXN_WRITE,
+    API_RULE_TXN_DESCRIBE,
     API_RULE_CLUSTER_IDEMPOTENT_WRITE,
     API_RULE_CLUSTER_DESCRIBE,
     API_RULE_CLUSTER_ALTER,
