@@ -28,6 +28,7 @@ SOURCE, TARGET, GROUP = "source", "target", "copiers"
 BEGIN_ANEW = 3
 BETWEEN_SECONDS = 0.2, 2.5  # two kills
 IN_VAIN_CHANCE = 0.1
+VICTIMS = {"both": ("broker", "copier"), "copier": ("copier",), "broker": ("broker",)}
 COPY_SECONDS = 300  # without getting on
 OF_A_TRANSACTION = 500
 
@@ -112,7 +113,7 @@ class Copying:
         self.start_copier()
 
     def kill_one(self):
-        if self.chance.random() < 0.5:
+        if self.chance.choice(VICTIMS[self.options.kill]) == "broker":
             self.broker.kill()
             time.sleep(self.chance.choice((0, self.chance.uniform(0, 1))))
             self.broker.start()
@@ -243,6 +244,7 @@ def main():
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("--broker", choices=("ottla", "kafka"), default="ottla")
+    parser.add_argument("--kill", choices=VICTIMS, default="both")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ottla-copy-java-") as folder:
         reason = compile_java(options, folder) if options.client == "java" else None

@@ -30,6 +30,7 @@ import history  # noqa: E402
 WORKLOADS = ("idempotent", "transactional", "subscribing")
 NEMESES = ("none", "kill", "pause", "mixed")
 BETWEEN_SECONDS = {"kill": 2.5, "pause": 4, "mixed": 2.5}  # two of its deeds, on average
+SLOWNESS = {"ottla": 1, "kafka": 4}  # a start takes seconds there
 PAUSE_SECONDS = 0.1, 4
 END_SECONDS = 45  # for what workers still do when their time is up
 FINAL_SECONDS = 200
@@ -61,8 +62,9 @@ class Nemesis:
         self.done = dict.fromkeys((deed.__name__ for deed in self.deeds), 0)
 
     def work(self, until):
+        plan = self.run.plan
         while self.deeds:
-            wait = self.chance.expovariate(1 / BETWEEN_SECONDS[self.run.plan.nemesis])
+            wait = self.chance.expovariate(1 / BETWEEN_SECONDS[plan.nemesis]) * SLOWNESS[plan.broker]
             if time.monotonic() + wait > until:
                 break
             time.sleep(wait)
