@@ -27,6 +27,7 @@ static const struct {
     {"transaction.state.log.min.isr", "1"},
     {"share.coordinator.state.topic.replication.factor", "1"},
     {"share.coordinator.state.topic.min.isr", "1"},
+    {"group.initial.rebalance.delay.ms", "0"}, /* as in the server.properties that Kafka ships */
 };
 
 PRINTF_LIKE(4, 0)

@@ -33,7 +33,8 @@ const struct config_row tbl_configs_coord[] = {
     {BROKER("group.coordinator.threads", INT, "4"), AT_LEAST(1), ACCEPTED,
      .doc = "Threads of the group coordinator."},
     {BROKER("group.initial.rebalance.delay.ms", INT, "3000"), HONOURED,
-     .doc = "How long a new classic group waits for more members."},
+     .doc = "How long a new classic group waits for more members; 0 where Ottla starts without a "
+            "file."},
     {BROKER("group.max.session.timeout.ms", INT, "1800000"), HONOURED,
      .doc = "Longest session timeout a classic member may ask for."},
     {BROKER("group.max.size", INT, "2147483647"), AT_LEAST(1), HONOURED,
