@@ -381,6 +381,28 @@ def fetches(player):
         player, None, sessionId=opened["sessionId"], sessionEpoch=9), 71)
 
 
+def groups(player):
+    join = {"groupId": "bad-input", "sessionTimeoutMs": 10000, "rebalanceTimeoutMs": 10000,
+            "memberId": "", "protocolType": "consumer",
+            "protocols": [{"name": "range", "metadata": ""}]}
+    player.ask_until_settled({"api": "FindCoordinator", "retry": True, "body": {
+        "keyType": 0, "coordinatorKeys": ["bad-input"]}}, 4)
+    for what, said, wanted in (
+            ("without a name", {"groupId": ""}, 24),
+            ("for less than 6 s", {"sessionTimeoutMs": 5999}, 26),
+            ("for more than half an hour", {"sessionTimeoutMs": 1800001}, 26),
+            ("for less than nothing", {"sessionTimeoutMs": -1 << 31}, 26),
+            ("without a type", {"protocolType": ""}, 23),
+            ("without a protocol", {"protocols": []}, 23),
+            ("as nobody", {"memberId": "nobody"}, 25)):
+        got = player.ask_until_settled({"api": "JoinGroup", "retry": True,
+                                        "body": {**join, **said}}, 9)
+        expect(57, f"join a group {what}", code_of(got), wanted)
+    for api, version in (("SyncGroup", 4), ("Heartbeat", 4), ("LeaveGroup", 2)):
+        got = player.ask(api, version, {"groupId": "", "memberId": "nobody"})
+        expect(57, f"{api} without a group", code_of(got), 24)
+
+
 # ---- what costs ----
 
 def status_mb(node, word):
@@ -468,7 +490,7 @@ def answers(port):
     exact_answers(port)
     pipelined(port)
     no_acks(port)
-    for part in (records, names, large_lists, fetches):
+    for part in (records, names, large_lists, fetches, groups):
         player = Player(f"127.0.0.1:{port}")
         try:
             part(player)

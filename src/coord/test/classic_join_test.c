@@ -1,10 +1,13 @@
 /* How members of a classic group come together: transcripts. */
+#include "coord/classic_int.h"
 #include "coord/test/classic_kit.h"
+#include "tbl/limits.h"
 #include "wire/msg/join_group_response.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -264,6 +267,43 @@ static void unknown_members_are_told(void **state)
     coord_kit_fini(&kit);
 }
 
+static enum err refusal_of(const struct kit_call *call)
+{
+    const struct join_group_response *response = call->call.response;
+    return call->answered ? (enum err)response->error_code : ERR_NONE;
+}
+
+/* Bounds of our own: clients that ask for an id and never come, and large lists of protocols. */
+static void a_group_does_not_grow_without_end(void **state)
+{
+    (void)state;
+    struct coord_kit kit;
+    classic_kit_init(&kit, NULL);
+    struct kit_call *call = classic_join(&kit, "m", &(struct classic_join){0});
+    assert_int_equal(refusal_of(call), ERR_MEMBER_ID_REQUIRED);
+    struct group *group = groups_find(groups_of(kit.machine), slice_of_text("g"));
+    for (int i = 1; i < LIMIT_CLASSIC_GROUP_MEMBERS; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "m%d", i);
+        assert_true(classic_pending_add(group, slice_of_text(id), 10000));
+    }
+    call = classic_join(&kit, "m", &(struct classic_join){0});
+    assert_int_equal(refusal_of(call), ERR_GROUP_MAX_SIZE_REACHED);
+    coord_kit_pass(&kit, 10000);
+
+    const size_t size = LIMIT_CLASSIC_GROUP_METADATA_BYTES / 4;
+    char *metadata = malloc(size);
+    assert_non_null(metadata);
+    memset(metadata, 'x', size - 1);
+    metadata[size - 1] = '\0';
+    for (int i = 0; i < 4; i++) {
+        call = classic_join(&kit, "m", &(struct classic_join){.metadata = metadata, .version = 3});
+        assert_int_equal(refusal_of(call), i < 3 ? ERR_NONE : ERR_GROUP_MAX_SIZE_REACHED);
+    }
+    free(metadata);
+    coord_kit_fini(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +315,7 @@ int main(void)
         cmocka_unit_test(members_choose_a_protocol),
         cmocka_unit_test(a_tie_is_broken_as_by_kafka),
         cmocka_unit_test(unknown_members_are_told),
+        cmocka_unit_test(a_group_does_not_grow_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
