@@ -7,6 +7,7 @@
 #include "meta/image.h"
 #include "wire/json.h"
 #include "wire/messages.h"
+#include "wire/msg/feature_level_record.h"
 #include "wire/msg/partition_record.h"
 #include "wire/msg/remove_topic_record.h"
 #include "wire/msg/topic_record.h"
@@ -311,6 +312,14 @@ void coord_kit_remove_topic(struct coord_kit *kit, const char *name)
     struct remove_topic_record record = remove_topic_record_default;
     record.topic_id = meta_topic_named(kit->image, slice_of_text(name))->id;
     apply(next, "RemoveTopicRecord", &record);
+    change_image(kit, next);
+}
+
+void coord_kit_set_feature(struct coord_kit *kit, const char *name, int16_t level)
+{
+    struct meta_image *next = meta_image_begin(kit->image);
+    struct feature_level_record record = {.name = slice_of_text(name), .feature_level = level};
+    apply(next, "FeatureLevelRecord", &record);
     change_image(kit, next);
 }
 
