@@ -310,68 +310,8 @@ static bool check(struct beat *beat)
 /* Records have made the group and the member. */
 static void find_again(struct beat *beat)
 {
-    struct consumer_group *consumer = consumer_of(groups_find(beat->groups, beat->call->key));
-    ALWAYS(consumer != NULL, "the group %.*s was recorded", SLICE_ARG(beat->call->key));
-    struct consumer_member *member = consumer_member_find(consumer, beat->member_id);
-    ALWAYS(member != NULL, "the member %.*s was recorded", SLICE_ARG(beat->member_id));
-    beat->consumer = consumer;
-    beat->member = member;
-}
-
-/* The new member takes over what the one before had, which is gone. */
-static void replace_member(struct beat *beat)
-{
-    struct consumer_member *old = beat->replaced;
-    struct consumer_group_member_metadata_value profile;
-    (void)consumer_profile_copy(&old->profile, &beat->arena, &profile);
-    struct consumer_parts target = consumer_parts_room(&beat->arena, old->target.count);
-    struct consumer_current current = {
-        .state = old->state,
-        .assigned = consumer_parts_room(&beat->arena, old->assigned.count),
-        .revoking = consumer_parts_room(&beat->arena, old->revoking.count),
-    };
-    consumer_parts_append(&target, &old->target);
-    consumer_parts_append(&current.assigned, &old->assigned);
-    consumer_parts_append(&current.revoking, &old->revoking);
-    consumer_bury_member(&beat->writer, old->id);
-    consumer_put_profile(&beat->writer, beat->member_id, &profile);
-    consumer_put_target(&beat->writer, beat->member_id, &target);
-    consumer_put_current(&beat->writer, beat->member_id, &current);
-    find_again(beat);
-}
-
-/* What of a request makes the group's epoch another. */
-struct change {
-    bool names;
-    bool pattern;          /* it has another pattern */
-    bool pattern_resolved; /* whose topics are known, or none any more */
-    bool assignor;
-};
-
-/* Records what it says of itself, where that is new. */
-static struct change update_profile(struct beat *beat)
-{
-    struct change change = {0};
-    struct consumer_group_member_metadata_value known = consumer_profile_blank();
-    if (beat->member != NULL && consumer_profile_same(&beat->member->profile, &beat->profile))
-        return change;
-    if (beat->member != NULL)
-        (void)consumer_profile_copy(&beat->member->profile, &beat->arena, &known);
-    struct slice assignor = beat->consumer != NULL
-                                ? consumer_assignor(beat->consumer)
-                                : consumer_assignor_at(groups_world(beat->groups)->config, 0);
-    consumer_put_profile(&beat->writer, beat->member_id, &beat->profile);
-    find_again(beat);
-    const struct consumer_group_member_metadata_value *now = &beat->member->profile;
-    change.names =
-        !consumer_names_same(known.subscribed_topic_names, known.subscribed_topic_names_count,
-                             now->subscribed_topic_names, now->subscribed_topic_names_count);
-    change.pattern = !consumer_text_same(known.subscribed_topic_regex, now->subscribed_topic_regex);
-    if (change.pattern)
-        change.pattern_resolved =
-            consumer_pattern_changed(beat->member, known.subscribed_topic_regex, &beat->writer);
-    change.assignor = !slice_equal(assignor, consumer_assignor(beat->consumer));
-    return change;
+    beat->member = consumer_member_recorded(&beat->writer, beat->member_id);
+    beat->consumer = beat->member->group;
 }
 
 static bool is_full_request(const struct consumer_group_heartbeat_request *request)
@@ -391,15 +331,19 @@ static void settle(struct beat *beat)
                                                                : find_static_joining(beat);
         ALWAYS(found, "a classic member is not let in: %s", beat->message);
     }
-    if (beat->replaced != NULL)
-        replace_member(beat);
+    if (beat->replaced != NULL) {
+        consumer_member_replace(beat->replaced, beat->member_id, &beat->writer);
+        find_again(beat);
+    }
     make_profile(beat);
 }
 
 static void run(struct beat *beat)
 {
     settle(beat);
-    struct change change = update_profile(beat);
+    struct consumer_change change =
+        consumer_member_update(beat->member_id, &beat->profile, &beat->writer);
+    find_again(beat);
     consumer_patterns_consider(beat->consumer);
     consumer_update_epoch(
         beat->consumer, change.names || change.pattern_resolved || change.assignor, &beat->writer);

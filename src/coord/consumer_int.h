@@ -209,6 +209,26 @@ void consumer_bury_member(const struct consumer_writer *, struct slice member_id
 /* Of all that is recorded for a group. */
 void consumer_bury(struct group *);
 
+/* ---- consumer_update.c ---- */
+
+/* A member that records have just made, or left. */
+struct consumer_member *consumer_member_recorded(const struct consumer_writer *, struct slice id);
+/* A static member is another process now, which takes over what the one before had. */
+void consumer_member_replace(struct consumer_member *old, struct slice id,
+                             const struct consumer_writer *);
+/* What of a request may make the group's epoch another. */
+struct consumer_change {
+    bool names;
+    bool pattern;          /* it has another pattern */
+    bool pattern_resolved; /* whose topics are known, or none any more */
+    bool assignor;         /* the group's is another now */
+};
+/* Records what the member says of itself, where that is new; the member and the group may be new
+ * too. */
+struct consumer_change consumer_member_update(struct slice id,
+                                              const struct consumer_group_member_metadata_value *,
+                                              const struct consumer_writer *);
+
 /* ---- consumer_hash.c ---- */
 
 /* What the metadata of a topic comes to, as Kafka computes it. */

@@ -3,7 +3,7 @@
  * On the partition's shard. */
 #include "coord/consumer_int.h"
 
-#include "base/always.h"
+#include "coord/consumer_migrate.h"
 
 /* ---- leaving ---- */
 
@@ -38,6 +38,10 @@ void consumer_fence(struct consumer_group *consumer, const struct consumer_leave
 {
     if (leavers->count == 0)
         return;
+    if (consumer_may_downgrade(consumer, leavers)) {
+        consumer_downgrade_without(consumer, leavers, writer);
+        return;
+    }
     struct slice *patterns;
     int pattern_count = patterns_of(leavers, writer, &patterns);
     for (int i = 0; i < leavers->count; i++)
