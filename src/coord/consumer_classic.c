@@ -224,8 +224,7 @@ static struct join_group_response *run(struct entry *entry)
         &entry->subscription, consumer_world(entry->consumer)->image, &entry->arena);
     if (!rebalances)
         (void)consumer_reconcile(
-            entry->member,
-            &(struct consumer_owned){.parts = &owned, .subscription_changed = bumps},
+            entry->member, &(struct consumer_owned){.parts = &owned, .subscription_changed = bumps},
             &entry->writer);
     struct join_group_response *response = accepted(entry);
     if (entry->downgrades)
@@ -255,8 +254,7 @@ static void refuse_join(struct entry *entry, enum err err)
 void consumer_classic_join(struct group *group, struct coord_call *call)
 {
     struct coord_world *world = groups_world(group->groups);
-    struct entry entry = {
-        .consumer = group->consumer, .call = call, .request = call->request};
+    struct entry entry = {.consumer = group->consumer, .call = call, .request = call->request};
     arena_init(&entry.arena, SIZE_MAX / 2);
     entry.writer = (struct consumer_writer){
         .groups = group->groups, .group_id = call->key, .arena = &entry.arena};
@@ -315,12 +313,11 @@ static enum err check_sync(struct consumer_member *member, const struct sync_gro
 {
     const struct consumer_group_member_metadata_value_classic_member_metadata *classic =
         member->profile.classic_member_metadata;
-    bool fits =
-        (slice_is_null(request->protocol_type) ||
-         slice_is(request->protocol_type, PROTOCOL_TYPE)) &&
-        (slice_is_null(request->protocol_name) ||
-         (classic->supported_protocols_count > 0 &&
-          slice_equal(classic->supported_protocols[0].name, request->protocol_name)));
+    bool fits = (slice_is_null(request->protocol_type) ||
+                 slice_is(request->protocol_type, PROTOCOL_TYPE)) &&
+                (slice_is_null(request->protocol_name) ||
+                 (classic->supported_protocols_count > 0 &&
+                  slice_equal(classic->supported_protocols[0].name, request->protocol_name)));
     if (!fits)
         return ERR_INCONSISTENT_GROUP_PROTOCOL;
     if (member->group->assignment_epoch <= member->epoch ||

@@ -76,8 +76,7 @@ static bool read_member(struct upgrade *upgrade, const struct classic_member *me
 {
     struct consumer_protocol_subscription subscription;
     bool has_data;
-    struct slice metadata =
-        classic_member_metadata(member, upgrade->group->classic->protocol);
+    struct slice metadata = classic_member_metadata(member, upgrade->group->classic->protocol);
     if (!consumer_read_assignment(member->assignment, classic_world(upgrade->group)->image,
                                   upgrade->arena, &newcomer->parts, &has_data) ||
         !consumer_read_subscription(metadata, upgrade->arena, &subscription))
@@ -193,8 +192,7 @@ static void record_upgrade(const struct upgrade *upgrade, const struct consumer_
                                  .assigned = upgrade->members[i].parts,
                              });
     for (int i = 0; i < upgrade->count; i++) {
-        struct consumer_member *member =
-            consumer_member_recorded(writer, upgrade->members[i].id);
+        struct consumer_member *member = consumer_member_recorded(writer, upgrade->members[i].id);
         consumer_session_start(member, member->profile.classic_member_metadata->session_timeout_ms);
     }
 }
@@ -367,8 +365,7 @@ void consumer_downgrade_without(struct consumer_group *consumer,
                                 const struct consumer_writer *writer)
 {
     consumer_downgrade(consumer,
-                       &(struct consumer_downgrade){.leavers = leavers,
-                                                    .generation = consumer->epoch,
-                                                    .rebalances = true},
+                       &(struct consumer_downgrade){
+                           .leavers = leavers, .generation = consumer->epoch, .rebalances = true},
                        writer);
 }

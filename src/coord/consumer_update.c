@@ -45,9 +45,9 @@ static struct consumer_group_member_metadata_value known_of(const struct consume
     return known;
 }
 
-struct consumer_change
-consumer_member_update(struct slice id, const struct consumer_group_member_metadata_value *profile,
-                       const struct consumer_writer *writer)
+struct consumer_change consumer_member_update(
+    struct slice id, const struct consumer_group_member_metadata_value *profile,
+    const struct consumer_writer *writer)
 {
     struct consumer_change change = {0};
     const struct consumer_group *consumer =
@@ -59,15 +59,15 @@ consumer_member_update(struct slice id, const struct consumer_group_member_metad
     if (member != NULL && consumer_profile_same(&member->profile, profile))
         return change;
     struct consumer_group_member_metadata_value known = known_of(member, writer->arena);
-    struct slice assignor =
-        consumer != NULL ? consumer_assignor(consumer)
-                         : consumer_assignor_at(groups_world(writer->groups)->config, 0);
+    struct slice assignor = consumer != NULL
+                                ? consumer_assignor(consumer)
+                                : consumer_assignor_at(groups_world(writer->groups)->config, 0);
     consumer_put_profile(writer, id, profile);
     member = consumer_member_recorded(writer, id);
     const struct consumer_group_member_metadata_value *now = &member->profile;
-    change.names = !consumer_names_same(
-        known.subscribed_topic_names, known.subscribed_topic_names_count,
-        now->subscribed_topic_names, now->subscribed_topic_names_count);
+    change.names =
+        !consumer_names_same(known.subscribed_topic_names, known.subscribed_topic_names_count,
+                             now->subscribed_topic_names, now->subscribed_topic_names_count);
     change.pattern = !consumer_text_same(known.subscribed_topic_regex, now->subscribed_topic_regex);
     if (change.pattern)
         change.pattern_resolved =

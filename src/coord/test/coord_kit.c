@@ -284,6 +284,22 @@ static void apply(struct meta_image *image, const char *name, const void *record
     ALWAYS(fault == NULL, "the image refuses a record: %s", fault);
 }
 
+static void add_partitions(struct meta_image *image, struct uuid topic_id, int32_t from, int32_t to)
+{
+    static int32_t one[] = {1};
+    for (int32_t i = from; i < to; i++) {
+        struct partition_record partition = partition_record_default;
+        partition.partition_id = i;
+        partition.topic_id = topic_id;
+        partition.leader = 1;
+        partition.replicas = one;
+        partition.replicas_count = 1;
+        partition.isr = one;
+        partition.isr_count = 1;
+        apply(image, "PartitionRecord", &partition);
+    }
+}
+
 void coord_kit_add_topic(struct coord_kit *kit, const char *name, uint8_t id, int32_t partitions)
 {
     struct meta_image *next = meta_image_begin(kit->image);
@@ -291,18 +307,15 @@ void coord_kit_add_topic(struct coord_kit *kit, const char *name, uint8_t id, in
     topic.name = slice_of_text(name);
     topic.topic_id = coord_kit_id(id);
     apply(next, "TopicRecord", &topic);
-    static int32_t one[] = {1};
-    for (int32_t i = 0; i < partitions; i++) {
-        struct partition_record partition = partition_record_default;
-        partition.partition_id = i;
-        partition.topic_id = topic.topic_id;
-        partition.leader = 1;
-        partition.replicas = one;
-        partition.replicas_count = 1;
-        partition.isr = one;
-        partition.isr_count = 1;
-        apply(next, "PartitionRecord", &partition);
-    }
+    add_partitions(next, topic.topic_id, 0, partitions);
+    change_image(kit, next);
+}
+
+void coord_kit_grow_topic(struct coord_kit *kit, const char *name, int32_t partitions)
+{
+    const struct meta_topic *topic = meta_topic_named(kit->image, slice_of_text(name));
+    struct meta_image *next = meta_image_begin(kit->image);
+    add_partitions(next, topic->id, (int32_t)topic->partitions.count, partitions);
     change_image(kit, next);
 }
 

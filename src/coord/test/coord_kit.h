@@ -48,6 +48,8 @@ void coord_kit_fini(struct coord_kit *);
 
 /* Topics of the image; an id is made of one repeated byte. The machine is told. */
 void coord_kit_add_topic(struct coord_kit *, const char *name, uint8_t id, int32_t partitions);
+/* It has so many partitions from here. */
+void coord_kit_grow_topic(struct coord_kit *, const char *name, int32_t partitions);
 void coord_kit_remove_topic(struct coord_kit *, const char *name);
 /* The level of a feature; 0 until then. */
 void coord_kit_set_feature(struct coord_kit *, const char *name, int16_t level);
