@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define NAME_WIDTH 16
+#define NAME_WIDTH 20
 #define FLAG_WIDTH 26
 
 void help_overview(const struct command *table, const char *group, struct text *out)

@@ -33,7 +33,7 @@ bool rdkafka_load(struct rdkafka *rk, struct console *console)
     RDKAFKA_FUNCTIONS(RDKAFKA_TAKE_)
 #undef RDKAFKA_TAKE_
     if (!ok)
-        console_error(console, "the librdkafka on this machine is too old; 1.6 or newer is needed");
+        console_error(console, "the librdkafka on this machine is too old; 1.9 or newer is needed");
     return ok;
 }
 

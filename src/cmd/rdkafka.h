@@ -15,6 +15,8 @@
     X(conf_set_dr_msg_cb) \
     X(conf_set_error_cb) \
     X(conf_set_log_cb) \
+    X(conf_set_rebalance_cb) \
+    X(conf_set_offset_commit_cb) \
     X(conf_set_opaque) \
     X(new) \
     X(destroy) \
@@ -29,6 +31,17 @@
     X(consume_batch_queue) \
     X(consume_queue) \
     X(consume_stop) \
+    X(poll_set_consumer) \
+    X(subscribe) \
+    X(consumer_poll) \
+    X(consumer_close_queue) \
+    X(consumer_closed) \
+    X(queue_poll_callback) \
+    X(assign) \
+    X(incremental_assign) \
+    X(incremental_unassign) \
+    X(rebalance_protocol) \
+    X(offsets_store) \
     X(message_destroy) \
     X(message_headers) \
     X(message_timestamp) \
@@ -37,6 +50,7 @@
     X(metadata_destroy) \
     X(topic_new) \
     X(topic_destroy) \
+    X(topic_name) \
     X(topic_partition_list_new) \
     X(topic_partition_list_add) \
     X(topic_partition_list_destroy) \

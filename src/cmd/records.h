@@ -21,6 +21,8 @@ extern const struct command_flag consume_flag_offset;
 extern const struct command_flag consume_flag_number;
 extern const struct command_flag consume_flag_format;
 extern const struct command_flag consume_flag_end;
+extern const struct command_flag consume_flag_group;
+extern const struct command_flag consume_flag_commit;
 
 enum exit_code produce_run(const struct command_call *);
 enum exit_code consume_run(const struct command_call *);

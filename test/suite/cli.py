@@ -70,7 +70,7 @@ class Help(Case):
 
     def test_wrong_usage_ends_with_2(self):
         self.fails(run("tpic"), 2, "ottla: no such command: tpic; did you mean topic?")
-        self.fails(run("consume"), 2, "consume: TOPIC is missing")
+        self.fails(run("consume"), 2, "consume: TOPIC... is missing")
         self.fails(run("topic", "list", "--fromat", "json"), 2,
                    "topic list: unknown flag --fromat; did you mean --format?")
         self.fails(run("topic", "list", "--format", "xml"), 2, "topic list: --format xml")
