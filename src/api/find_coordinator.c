@@ -119,7 +119,11 @@ static void answer(struct api_request *request)
 static bool makes_topic(struct api_request *request, int8_t key_type)
 {
     role_now_on_shard();
-    if (!is_served(key_type) || meta_topic_named(request->here->image, topic_of(key_type)) != NULL)
+    const struct find_coordinator_request *message = API_MESSAGE(request, find_coordinator_request);
+    bool names_none =
+        request->header.api_version >= VERSION_MANY_KEYS && message->coordinator_keys_count <= 0;
+    if (names_none || !is_served(key_type) ||
+        meta_topic_named(request->here->image, topic_of(key_type)) != NULL)
         return false;
     struct topic_creation *creation = API_NEW(request, struct topic_creation);
     if (creation == NULL)

@@ -1,19 +1,12 @@
-/* DescribeCluster and FindCoordinator: who is there, and who coordinates. Expected values are
- * Apache Kafka 4.4.0's, but for share groups, which are not served. */
+/* DescribeCluster: who is there. Expected values are Apache Kafka 4.4.0's. */
 #include "api/test/api_kit.h"
 #include "wire/msg/describe_cluster_request.h"
 #include "wire/msg/describe_cluster_response.h"
-#include "wire/msg/find_coordinator_request.h"
-#include "wire/msg/find_coordinator_response.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
-
-#define MALFORMED \
-    "This most likely occurs because of a request being malformed by the client library or the " \
-    "message was sent to an incompatible broker. See the broker logs for more details."
 
 static void init(struct api_kit *kit)
 {
@@ -103,124 +96,12 @@ static void wrong_endpoints(void **state)
     api_kit_fini(&kit);
 }
 
-/* ---- FindCoordinator ---- */
-
-static const struct find_coordinator_response *find_one(struct api_kit *kit, int16_t version,
-                                                        int8_t type)
-{
-    struct find_coordinator_request message = find_coordinator_request_default;
-    message.key = slice_of_text("g1");
-    message.key_type = type;
-    return api_kit_ask(kit, API_FIND_COORDINATOR, version, &message);
-}
-
-static const struct find_coordinator_response *find_two(struct api_kit *kit, int16_t version,
-                                                        int8_t type)
-{
-    struct slice keys[] = {slice_of_text("a"), slice_of_text("")};
-    struct find_coordinator_request message = find_coordinator_request_default;
-    message.coordinator_keys = keys;
-    message.coordinator_keys_count = 2;
-    message.key_type = type;
-    return api_kit_ask(kit, API_FIND_COORDINATOR, version, &message);
-}
-
-static void this_node_coordinates(void **state)
-{
-    (void)state;
-    struct api_kit kit;
-    init(&kit);
-    for (int16_t version = 0; version <= 3; version++) {
-        for (int8_t type = 0; type <= (version > 0 ? 1 : 0); type++) {
-            const struct find_coordinator_response *response = find_one(&kit, version, type);
-            assert_int_equal(response->error_code, ERR_NONE);
-            if (version > 0)
-                assert_slice_is(response->error_message, "NONE");
-            assert_int_equal(response->node_id, 1);
-            assert_slice_is(response->host, "one.example");
-            assert_int_equal(response->port, 9092);
-        }
-    }
-    for (int16_t version = 4; version <= 6; version++) {
-        for (int8_t type = 0; type <= 1; type++) {
-            const struct find_coordinator_response *response = find_two(&kit, version, type);
-            assert_int_equal(response->coordinators_count, 2);
-            assert_slice_is(response->coordinators[0].key, "a");
-            assert_slice_is(response->coordinators[1].key, "");
-            assert_int_equal(response->coordinators[1].error_code, ERR_NONE);
-            assert_slice_is(response->coordinators[1].error_message, "");
-            assert_int_equal(response->coordinators[1].node_id, 1);
-            assert_slice_is(response->coordinators[1].host, "one.example");
-            assert_int_equal(response->coordinators[1].port, 9092);
-        }
-    }
-    api_kit_fini(&kit);
-}
-
-static void no_keys(void **state)
-{
-    (void)state;
-    struct api_kit kit;
-    init(&kit);
-    const struct find_coordinator_response *response =
-        api_kit_ask(&kit, API_FIND_COORDINATOR, 4, &find_coordinator_request_default);
-    assert_int_equal(response->coordinators_count, 0);
-    assert_int_equal(response->error_code, ERR_NONE);
-    api_kit_fini(&kit);
-}
-
-static void types_that_nobody_coordinates(void **state)
-{
-    (void)state;
-    struct api_kit kit;
-    init(&kit);
-    static const int8_t types[] = {-1, 2, 3, 127};
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        const struct find_coordinator_response *response = find_one(&kit, 3, types[i]);
-        assert_int_equal(response->error_code, ERR_INVALID_REQUEST);
-        assert_slice_is(response->error_message, MALFORMED);
-        assert_int_equal(response->node_id, -1);
-        assert_slice_is(response->host, "");
-        assert_int_equal(response->port, -1);
-        response = find_two(&kit, 6, types[i]);
-        assert_int_equal(response->coordinators_count, 2);
-        assert_int_equal(response->coordinators[0].error_code, ERR_INVALID_REQUEST);
-        assert_slice_is(response->coordinators[0].error_message, types[i] == 2 ? "" : MALFORMED);
-        assert_int_equal(response->coordinators[0].node_id, -1);
-        assert_int_equal(response->coordinators[0].port, -1);
-    }
-    api_kit_fini(&kit);
-}
-
-/* Before the node is unfenced, and by a listener where it cannot be reached. */
-static void out_of_reach(void **state)
-{
-    (void)state;
-    struct api_kit kit;
-    init(&kit);
-    kit.listener.name = "ELSEWHERE";
-    const struct find_coordinator_response *response = find_one(&kit, 1, 0);
-    assert_int_equal(response->error_code, ERR_COORDINATOR_NOT_AVAILABLE);
-    assert_slice_is(response->error_message, "The coordinator is not available.");
-    assert_int_equal(response->node_id, -1);
-    kit.listener.name = "PLAINTEXT";
-    api_kit_add_broker(kit.image,
-                       &(struct api_kit_broker){.id = 1, .host = "one", .port = 1, .fenced = true});
-    response = find_two(&kit, 4, 0);
-    assert_int_equal(response->coordinators[1].error_code, ERR_COORDINATOR_NOT_AVAILABLE);
-    api_kit_fini(&kit);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(brokers_in_every_version),
         cmocka_unit_test(fenced_brokers_and_operations_when_asked),
         cmocka_unit_test(wrong_endpoints),
-        cmocka_unit_test(this_node_coordinates),
-        cmocka_unit_test(no_keys),
-        cmocka_unit_test(types_that_nobody_coordinates),
-        cmocka_unit_test(out_of_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,17 +6,11 @@
 #include "wire/msg/create_topics_response.h"
 #include "wire/msg/delete_topics_request.h"
 #include "wire/msg/delete_topics_response.h"
-#include "wire/msg/find_coordinator_request.h"
-#include "wire/msg/find_coordinator_response.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
-
-#define INVALID_TEXT \
-    "This most likely occurs because of a request being malformed by the client library or the " \
-    "message was sent to an incompatible broker. See the broker logs for more details."
 
 static void init(struct api_kit *kit, api_kit_call_fn on_call)
 {
@@ -231,87 +225,6 @@ static void deletion_fails(void **state)
     api_kit_fini(&kit);
 }
 
-/* ---- FindCoordinator ---- */
-
-static const struct find_coordinator_response *find(struct api_kit *kit, int16_t version,
-                                                    int8_t key_type, struct slice *keys,
-                                                    int32_t count)
-{
-    struct find_coordinator_request message = find_coordinator_request_default;
-    if (version < 4)
-        message.key = keys[0];
-    message.coordinator_keys = keys;
-    message.coordinator_keys_count = version < 4 ? 0 : count;
-    message.key_type = key_type;
-    return api_kit_ask(kit, API_FIND_COORDINATOR, version, &message);
-}
-
-static void this_node_coordinates(void **state)
-{
-    (void)state;
-    struct api_kit kit;
-    init(&kit, NULL);
-    struct slice keys[] = {slice_of_text("g"), slice_of_text(""), slice_of_text("g")};
-    for (int16_t version = 0; version <= 6; version++)
-        for (int8_t type = 0; type <= (version > 0 ? 1 : 0); type++) {
-            const struct find_coordinator_response *response = find(&kit, version, type, keys, 3);
-            if (version < 4) {
-                assert_int_equal(response->error_code, ERR_NONE);
-                assert_int_equal(response->node_id, 1);
-                assert_slice_is(response->host, "one.example");
-                assert_int_equal(response->port, 9092);
-                continue;
-            }
-            assert_int_equal(response->coordinators_count, 3);
-            for (int i = 0; i < 3; i++) {
-                assert_true(slice_equal(response->coordinators[i].key, keys[i]));
-                assert_int_equal(response->coordinators[i].error_code, ERR_NONE);
-                assert_int_equal(response->coordinators[i].node_id, 1);
-                assert_slice_is(response->coordinators[i].host, "one.example");
-                assert_slice_is(response->coordinators[i].error_message, "");
-            }
-        }
-    api_kit_fini(&kit);
-}
-
-static void no_such_kind(void **state)
-{
-    (void)state;
-    struct api_kit kit;
-    init(&kit, NULL);
-    struct slice key = slice_of_text("x");
-    static const int8_t types[] = {-1, 3, INT8_MAX, INT8_MIN};
-    for (int16_t version = 1; version <= 6; version++)
-        for (size_t i = 0; i < COUNT_OF(types); i++) {
-            const struct find_coordinator_response *response =
-                find(&kit, version, types[i], &key, 1);
-            bool many = version >= 4;
-            assert_int_equal(many ? response->coordinators[0].error_code : response->error_code,
-                             ERR_INVALID_REQUEST);
-            assert_int_equal(many ? response->coordinators[0].node_id : response->node_id, -1);
-            assert_int_equal(many ? response->coordinators[0].port : response->port, -1);
-            assert_slice_is(many ? response->coordinators[0].error_message
-                                 : response->error_message,
-                            INVALID_TEXT);
-        }
-    api_kit_fini(&kit);
-}
-
-static void not_alive(void **state)
-{
-    (void)state;
-    struct api_kit kit;
-    api_kit_init(&kit, NULL);
-    api_kit_add_broker(kit.image, &(struct api_kit_broker){
-                                      .id = 1, .host = "one.example", .port = 1, .fenced = true});
-    struct slice key = slice_of_text("g");
-    assert_int_equal(find(&kit, 0, 0, &key, 1)->error_code, ERR_COORDINATOR_NOT_AVAILABLE);
-    assert_int_equal(find(&kit, 6, 1, &key, 1)->coordinators[0].error_code,
-                     ERR_COORDINATOR_NOT_AVAILABLE);
-    assert_int_equal(find(&kit, 6, 1, &key, 0)->coordinators_count, 0);
-    api_kit_fini(&kit);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,9 +233,6 @@ int main(void)
         cmocka_unit_test(nobody_waits),
         cmocka_unit_test(deletion_is_the_controllers),
         cmocka_unit_test(deletion_fails),
-        cmocka_unit_test(this_node_coordinates),
-        cmocka_unit_test(no_such_kind),
-        cmocka_unit_test(not_alive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

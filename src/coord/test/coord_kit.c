@@ -21,6 +21,7 @@
 
 #define STORY_MAX ((size_t)4 * 1024 * 1024)
 #define VALUES_MAX 64
+#define SETTINGS_MAX 16
 
 /* One thing of the log. */
 struct kit_entry {
@@ -182,11 +183,15 @@ static void begin(struct coord_kit *kit)
 void coord_kit_init(struct coord_kit *kit, const struct coord_machine_type *type,
                     const char *const *settings)
 {
-    size_t count = 0;
-    while (settings != NULL && settings[count] != NULL)
-        count++;
+    /* As in a start with a file. */
+    const char *all[SETTINGS_MAX + 1] = {"group.initial.rebalance.delay.ms=3000"};
+    size_t count = 1;
+    for (size_t i = 0; settings != NULL && settings[i] != NULL; i++) {
+        ALWAYS(count < SETTINGS_MAX, "room for the settings");
+        all[count++] = settings[i];
+    }
     struct node_config_input input = {
-        .settings = settings, .setting_count = count, .default_dir = "/d", .host_name = "box"};
+        .settings = all, .setting_count = count, .default_dir = "/d", .host_name = "box"};
     struct text notes;
     text_init(&notes, 65536);
     *kit =
