@@ -247,6 +247,20 @@ static void check_together(struct node_loader *loader)
                           "log.cleaner.max.compaction.lag.ms");
 }
 
+/* What Kafka serves in any case. */
+static void check_protocols(struct node_loader *loader)
+{
+    struct slice rest = slice_of_text(loader->config->group_coordinator_rebalance_protocols);
+    struct slice protocol;
+    while (config_list_next(&rest, &protocol))
+        if (slice_is(protocol, "classic"))
+            return;
+    node_loader_error(loader,
+                      node_setting_find(loader->config, "group.coordinator.rebalance.protocols"),
+                      "group.coordinator.rebalance.protocols: Disabling the 'classic' protocol is "
+                      "not supported.");
+}
+
 void node_load_fields(struct node_loader *loader)
 {
     for (size_t i = 0; i < COUNT_OF(fields); i++)
@@ -257,5 +271,6 @@ void node_load_fields(struct node_loader *loader)
                           "default.replication.factor must be at least 1");
     loader->config->default_replication_factor = (int16_t)factor;
     check_together(loader);
+    check_protocols(loader);
     check_host_overrides(loader);
 }

@@ -395,6 +395,10 @@ static void bad_values_are_told_all_at_once(void **state)
     refused(NULL, SET("log.retention.ms=0"),
             "error: --set log.retention.ms: log.retention.ms must be unlimited (-1) or, equal or "
             "greater than 1\n");
+    refused(NULL, SET("group.coordinator.rebalance.protocols=consumer"),
+            "error: --set group.coordinator.rebalance.protocols: "
+            "group.coordinator.rebalance.protocols: Disabling the 'classic' protocol is not "
+            "supported.\n");
     refused(NULL, SET("queued.max.request.bytes=1000"),
             "error: --set queued.max.request.bytes: queued.max.request.bytes must be larger or "
             "equal to socket.request.max.bytes\n");
