@@ -154,9 +154,9 @@ struct offset_request *offset_request_new(struct api_request *request, bool by_i
         list_init(&all->refusals);
         for (int32_t i = 0; i < asked_count && !request->arena.failed; i++)
             sort_topic(all, &asked[i]);
+        hash_table_fini(&all->table);
         if (!request->arena.failed)
             return all;
-        hash_table_fini(&all->table);
     }
     api_request_fail(request, "memory for offsets is out");
     return NULL;
@@ -196,6 +196,17 @@ static void join_pieces(struct offset_request *all, const struct offset_refusal 
                                                         .partitions_count = count};
 }
 
+/* The table's memory is no arena's: it is there only while it is used. */
+static void find_refusals_again(struct offset_request *all)
+{
+    hash_table_init(&all->table);
+    LIST_EACH (&all->refusals, node) {
+        struct offset_refusal *refusal = CONTAINER_OF(node, struct offset_refusal, link);
+        if (!hash_table_insert(&all->table, &refusal->node, slice_hash(key_of(all, refusal), 0)))
+            arena_of(all)->failed = true;
+    }
+}
+
 static struct offset_commit_response *join(struct offset_request *all,
                                            const struct offset_outcome *outcome)
 {
@@ -204,7 +215,9 @@ static struct offset_commit_response *join(struct offset_request *all,
     if (response == NULL)
         return NULL;
     *response = offset_commit_response_default;
+    find_refusals_again(all);
     add_results(all, outcome);
+    hash_table_fini(&all->table);
     response->topics = ARENA_ARRAY(arena_of(all), struct offset_commit_response_topics,
                                    (size_t)all->refusal_count);
     if (arena_of(all)->failed)
@@ -220,7 +233,6 @@ const struct offset_commit_response *offset_request_end(struct offset_request *a
 {
     bool stands = all->refusal_count == 0 && outcome->err == ERR_NONE && outcome->results != NULL;
     const struct offset_commit_response *response = stands ? outcome->results : join(all, outcome);
-    hash_table_fini(&all->table);
     if (response == NULL || arena_of(all)->failed) {
         api_request_fail(all->request, "memory for offsets is out");
         return NULL;

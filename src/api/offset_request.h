@@ -18,7 +18,7 @@ struct offset_request {
     struct offset_commit_request_topics *found;
     int32_t found_count;
     /* ---- inside ---- */
-    struct hash_table table; /* offset_refusal, by name or id */
+    struct hash_table table; /* offset_refusal, by name or id; empty between the functions */
     struct list refusals;
     int32_t refusal_count;
 };
