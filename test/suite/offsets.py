@@ -195,6 +195,7 @@ class Faults(unittest.TestCase):
         with Link(node.port) as link:
             self.assertEqual(workload.create_topic(link, "full", 1, {}), 0)
             find_coordinator(link, "g")
+            self.assertEqual(fetch(link, "g", "full", 0), -1)
             self.assertEqual(commit(link, "g", "full", 0, 5), NONE)
             self.assertEqual(commit(link, "g", "full", 0, 6), NOT_COORDINATOR)
             self.assertEqual(fetch(link, "g", "full", 0), 5)
