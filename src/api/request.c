@@ -81,6 +81,8 @@
 #include "wire/msg/produce_response.h"
 #include "wire/msg/sync_group_request.h"
 #include "wire/msg/sync_group_response.h"
+#include "wire/msg/txn_offset_commit_request.h"
+#include "wire/msg/txn_offset_commit_response.h"
 #include "wire/msg/write_txn_markers_request.h"
 #include "wire/msg/write_txn_markers_response.h"
 

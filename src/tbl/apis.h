@@ -36,6 +36,7 @@
     X(25, ADD_OFFSETS_TO_TXN, add_offsets_to_txn, 0, 4, 0, TXN_WRITE, ALONE) \
     X(26, END_TXN, end_txn, 0, 5, 0, TXN_WRITE, ALONE) \
     X(27, WRITE_TXN_MARKERS, write_txn_markers, 1, 2, 1, CLUSTER_ALTER, ALONE) \
+    X(28, TXN_OFFSET_COMMIT, txn_offset_commit, 0, 6, 0, TXN_WRITE, ALONE) \
     X(32, DESCRIBE_CONFIGS, describe_configs, 1, 4, 1, CONFIGS_DESCRIBE, ALONE) \
     X(33, ALTER_CONFIGS, alter_configs, 0, 2, 0, CONFIGS_ALTER, ALONE) \
     X(34, ALTER_REPLICA_LOG_DIRS, alter_replica_log_dirs, 1, 2, 1, CLUSTER_ALTER, ALONE) \
