@@ -396,13 +396,12 @@ void consumer_classic_heartbeat(struct group *group, struct coord_call *call)
         return;
     }
     keep_session(member);
-    struct heartbeat_response *response = ARENA_NEW(call->arena, struct heartbeat_response);
     if (has_to_join(member)) {
         expect_join(member);
-        if (response != NULL)
-            response->error_code = ERR_REBALANCE_IN_PROGRESS;
+        coord_refuse(world, call, ERR_REBALANCE_IN_PROGRESS);
+        return;
     }
-    coord_answer(world, call, response);
+    coord_answer(world, call, ARENA_NEW(call->arena, struct heartbeat_response));
 }
 
 /* ---- LeaveGroup ---- */

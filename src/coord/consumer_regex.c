@@ -25,8 +25,6 @@ struct consumer_regex {
 /* One level of groups that are open. */
 struct level {
     bool has_atom; /* something stands before that may be repeated */
-    int64_t need;  /* the most that repetitions inside multiply to */
-    int64_t last;  /* that of the last atom alone */
 };
 
 struct reader {
@@ -127,7 +125,6 @@ static struct level *level(struct reader *reader)
 static void atom(struct reader *reader)
 {
     level(reader)->has_atom = true;
-    level(reader)->last = 0;
     reader->was_repeat = false;
 }
 
@@ -362,12 +359,9 @@ static bool close_group(struct reader *reader)
 {
     if (reader->depth == 0)
         return fail(reader, "unexpected )");
-    int64_t need = level(reader)->need;
     reader->depth--;
     text_add_char(&reader->out, ')');
     atom(reader);
-    level(reader)->last = need;
-    level(reader)->need = need > level(reader)->need ? need : level(reader)->need;
     return true;
 }
 
@@ -426,20 +420,13 @@ static bool take_group(struct reader *reader)
 
 /* ---- repetitions ---- */
 
-static bool repeat(struct reader *reader, struct slice sign, int64_t count)
+static bool repeat(struct reader *reader, struct slice sign)
 {
     bool lazy = skip(reader, "?");
     if (reader->was_repeat)
         return fail(reader, "invalid nested repetition operator");
     if (!level(reader)->has_atom)
         return fail(reader, "missing argument to repetition operator");
-    struct level *here = level(reader);
-    if (count >= 0) {
-        here->last = count == 0 ? 0 : count * (here->last > 0 ? here->last : 1);
-        if (count >= 2 && here->last > REPEAT_MAX)
-            return fail(reader, "invalid repeat count");
-        here->need = here->last > here->need ? here->last : here->need;
-    }
     text_add(&reader->out, sign);
     if (lazy)
         text_add_char(&reader->out, '?');
@@ -483,7 +470,7 @@ static bool take_counts(struct reader *reader)
     struct slice sign =
         slice_first(slice_from(reader->text, reader->at - 1), at + 1 - (reader->at - 1));
     reader->at = at + 1;
-    return repeat(reader, sign, high >= 0 ? high : low);
+    return repeat(reader, sign);
 }
 
 /* ---- all of it ---- */
@@ -553,17 +540,19 @@ static bool take_one(struct reader *reader)
     case '{':
         return take_counts(reader);
     default:
-        return repeat(reader, sign, -1);
+        return repeat(reader, sign);
     }
 }
 
 static bool translate(struct reader *reader)
 {
+    text_add(&reader->out, slice_of_text("(?:"));
     while (more(reader))
         if (!take_one(reader))
             return false;
     if (reader->depth > 0)
         return fail(reader, "missing closing )");
+    text_add(&reader->out, slice_of_text(")\\z"));
     return !reader->out.failed || fail(reader, "expression is too large");
 }
 
@@ -628,9 +617,9 @@ void consumer_regex_free(struct consumer_regex *regex)
 bool consumer_regex_matches(const struct consumer_regex *regex, struct slice text)
 {
     int workspace[WORKSPACE_SIZE];
-    int found = pcre2_dfa_match(regex->code, text.data, text.size, 0,
-                                PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DFA_SHORTEST,
-                                regex->match, NULL, workspace, WORKSPACE_SIZE);
+    int found =
+        pcre2_dfa_match(regex->code, text.data, text.size, 0, PCRE2_ANCHORED | PCRE2_DFA_SHORTEST,
+                        regex->match, NULL, workspace, WORKSPACE_SIZE);
     if (found != PCRE2_ERROR_DFA_WSSIZE)
         return found >= 0;
     /* Many ways at once: room for all of them. */
@@ -638,8 +627,7 @@ bool consumer_regex_matches(const struct consumer_regex *regex, struct slice tex
     int *room = malloc(size * sizeof *room);
     ALWAYS(room != NULL, "memory for matching is out");
     found = pcre2_dfa_match(regex->code, text.data, text.size, 0,
-                            PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DFA_SHORTEST, regex->match,
-                            NULL, room, size);
+                            PCRE2_ANCHORED | PCRE2_DFA_SHORTEST, regex->match, NULL, room, size);
     free(room);
     return found >= 0;
 }

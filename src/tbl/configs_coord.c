@@ -58,7 +58,7 @@ const struct config_row tbl_configs_coord[] = {
     {BROKER("group.consumer.max.size", INT, "2147483647"), AT_LEAST(1), HONOURED,
      .doc = "Most members of a consumer group."},
     {BROKER("group.consumer.migration.policy", STRING, "bidirectional"),
-     ONE_OF_ANY_CASE("DISABLED, DOWNGRADE, UPGRADE, BIDIRECTIONAL"), ACCEPTED,
+     ONE_OF_ANY_CASE("DISABLED, DOWNGRADE, UPGRADE, BIDIRECTIONAL"), HONOURED,
      .doc = "Whether groups may change between the classic and the consumer protocol."},
     {BROKER("group.consumer.min.assignment.interval.ms", INT, "0"), AT_LEAST(0), HONOURED,
      .doc = "Lower limit for a group's own assignment interval."},
