@@ -20,7 +20,7 @@ NOW_MS_BEFORE, NOW_MS_AFTER = 60_000, 600_000
 ZERO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 MOMENT = re.compile(r"\b\d{13}\b|-922337\d{13}\b")  # in a sentence; without an end it wraps
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-ORDER_KEYS = ("name", "groupId", "apiKey", "partitionIndex", "partition", "index")
+ORDER_KEYS = ("name", "groupId", "apiKey", "partitionIndex", "partition", "index", "transactionalId", "topic")
 
 
 class Player:
@@ -108,6 +108,8 @@ class Player:
         if isinstance(value, dict):
             return {name: self.plain(name, one) for name, one in value.items()}
         if isinstance(value, list):
+            if key == "partitions" and all(isinstance(one, int) for one in value):
+                return sorted(value)
             return [self.plain(key, one) for one in in_order(value)]
         return self.scalar(key, value)
 
