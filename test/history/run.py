@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "test/history"))
@@ -157,7 +158,8 @@ class Run:
     # ---- the run ----
 
     def operations(self):
-        return history.merged(self.paths, lambda path: self.ended[path])
+        begun = [path for path in self.paths if pathlib.Path(path).exists()]  # others were killed before
+        return history.merged(begun, lambda path: self.ended[path])
 
     def wanted(self):
         """The highest offset of each key that anybody saw."""
@@ -227,6 +229,8 @@ def run(plan):
     fine = False
     try:
         fine = one.report(one.work())
+    except Exception:  # the next run may tell more
+        traceback.print_exc(file=sys.stdout)
     finally:
         if not fine:
             one.keep()
