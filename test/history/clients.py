@@ -164,10 +164,13 @@ class Clients:
         self.consumer.assign([place(key, self.next.get(key, 0)) for key in keys])
         self.assigned = set(keys)
 
-    def go_back(self):
+    def go_back(self, keys):
         """What was polled since the last operation that was fine is polled again."""
-        if self.assigned and not self.subscribing:
-            self.assign(self.assigned)
+        try:
+            for key in keys:
+                self.consumer.seek(place(key, self.next.get(key, 0)))
+        except KafkaException:
+            self.end()  # the next process begins at the beginning
 
     def polled(self, found):
         for key, records in found.items():

@@ -247,11 +247,12 @@ class Worker:
         else:
             kind = FAIL
             self.clients.abort_transaction()
+        polls = [each[1] for each in self.value if each[0] == "poll" and len(each) > 1]
         if kind == FAIL:
-            self.clients.go_back()
+            self.clients.go_back({key for found in polls for key in found})
         else:
-            for each in self.value:
-                self.clients.polled(each[1] if each[0] == "poll" else {})
+            for found in polls:
+                self.clients.polled(found)
         if "commit" in more:
             more["commit"]["type"] = kind
         self.complete(kind, error, value=self.value + steps[len(self.value):], **more)
