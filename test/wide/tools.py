@@ -43,5 +43,6 @@ class Tools:
         self.ask("&", name, ("--bootstrap-server", address, *words))
 
     def close(self):
-        self.process.stdin.close()
+        if not self.process.stdin.closed:
+            self.process.stdin.close()
         self.process.wait(30)
