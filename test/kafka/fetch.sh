@@ -30,6 +30,15 @@ if ! command -v mvn >/dev/null; then
   exit 77
 fi
 
+# Several may ask at once: one fetches.
+mkdir -p "$top/build/kafka"
+exec 9>"$top/build/kafka/lock"
+flock 9
+if [ -e "$folder/complete" ]; then
+  echo "$folder"
+  exit 0
+fi
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 {
