@@ -47,6 +47,7 @@ static bool is_first(struct hash_table *table, struct seen *seen, struct slice i
 
 void api_handle_delete_groups(struct api_request *request)
 {
+    role_now_on_shard();
     const struct delete_groups_request *message = API_MESSAGE(request, delete_groups_request);
     int count = MAX_OF(message->groups_names_count, 0);
     struct coordination *all = coordination_new(request, COORD_GROUPS, count);

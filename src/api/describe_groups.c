@@ -39,6 +39,7 @@ static void on_done(struct coordination *all)
 
 void api_handle_describe_groups(struct api_request *request)
 {
+    role_now_on_shard();
     const struct describe_groups_request *message = API_MESSAGE(request, describe_groups_request);
     int count = MAX_OF(message->groups_count, 0);
     struct coordination *all = coordination_new(request, COORD_GROUPS, count);

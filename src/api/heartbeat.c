@@ -25,6 +25,7 @@ static void on_answer(struct api_request *request, struct coord_call *call)
 
 void api_handle_heartbeat(struct api_request *request)
 {
+    role_now_on_shard();
     const struct heartbeat_request *message = API_MESSAGE(request, heartbeat_request);
     if (message->group_id.size == 0)
         answer(request, ERR_INVALID_GROUP_ID);

@@ -31,6 +31,7 @@ static void on_answer(struct api_request *request, struct coord_call *call)
 
 void api_handle_join_group(struct api_request *request)
 {
+    role_now_on_shard();
     struct join_group_request *message = request->message;
     const struct node_config *config = request->here->config;
     if (request->header.api_version == 0)

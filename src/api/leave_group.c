@@ -43,6 +43,7 @@ static bool normalise(struct api_request *request)
 
 void api_handle_leave_group(struct api_request *request)
 {
+    role_now_on_shard();
     const struct leave_group_request *message = API_MESSAGE(request, leave_group_request);
     if (message->group_id.size == 0)
         refuse(request, ERR_INVALID_GROUP_ID);

@@ -93,6 +93,7 @@ static void on_done(struct census *census)
 
 void api_handle_list_groups(struct api_request *request)
 {
+    role_now_on_shard();
     struct census *census = census_new(request, COORD_GROUPS);
     if (census != NULL)
         census_run(census, on_machine, on_done);

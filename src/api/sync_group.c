@@ -25,6 +25,7 @@ static void on_answer(struct api_request *request, struct coord_call *call)
 
 void api_handle_sync_group(struct api_request *request)
 {
+    role_now_on_shard();
     const struct sync_group_request *message = API_MESSAGE(request, sync_group_request);
     bool lacks_protocol =
         request->header.api_version >= VERSION_PROTOCOL &&

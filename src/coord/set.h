@@ -18,11 +18,11 @@ struct replica_set;
 
 enum coord_kind { COORD_GROUPS, COORD_TXNS, COORD_KIND_COUNT };
 
-/* What the node does for coordinators: the layers above set it. */
+/* What the node does for coordinators: the layers above set it. Called on the shard. */
 struct coord_outside {
     void *context;
-    void (*write_markers)(void *context, struct coord_markers *) ON(on_shard);
-    void (*allocate_id)(void *context, struct coord_ids *) ON(on_shard);
+    void (*write_markers)(void *context, struct coord_markers *);
+    void (*allocate_id)(void *context, struct coord_ids *);
 };
 
 struct coord_set {
