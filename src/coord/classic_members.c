@@ -295,12 +295,16 @@ static struct classic_member *member_new(struct group *group,
     if (member == NULL)
         return NULL;
     member->group = group;
-    list_init(&member->link);
     shard_timer_init(&member->session, classic_on_session);
     member->session_timeout_ms = identity->session_timeout_ms;
     member->rebalance_timeout_ms = identity->rebalance_timeout_ms;
-    if (identify(member, identity) && enter(group->classic, member))
+    list_add_tail(&group->classic->members, &member->link);
+    if (identify(member, identity) && enter(group->classic, member)) {
+        if (group->classic->leader == NULL)
+            group->classic->leader = member;
         return member;
+    }
+    list_remove(&member->link);
     free(member->texts);
     free(member);
     return NULL;
@@ -319,9 +323,6 @@ struct classic_member *classic_member_add(struct group *group,
         return NULL;
     }
     member->protocols = protocols;
-    list_add_tail(&classic->members, &member->link);
-    if (classic->leader == NULL)
-        classic->leader = member;
     return member;
 }
 
