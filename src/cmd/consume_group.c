@@ -328,7 +328,10 @@ static bool leave(struct member *m)
     bool left = error == NULL;
     take_error(m, error);
     while (left && rk->consumer_closed(m->out.consumer) == 0) {
-        (void)rk->queue_poll_callback(queue, CLOSE_POLL_MS);
+        /* Partitions are taken away in callbacks; records that came meanwhile are for others. */
+        rd_kafka_message_t *message = rk->consume_queue(queue, CLOSE_POLL_MS);
+        if (message != NULL)
+            rk->message_destroy(message);
         left = sys_signal_take(m->signal_fd) == 0;
         if (sys_mono_ns() >= note_at_ns) {
             note_at_ns = INT64_MAX;

@@ -36,7 +36,6 @@
     X(consumer_poll) \
     X(consumer_close_queue) \
     X(consumer_closed) \
-    X(queue_poll_callback) \
     X(assign) \
     X(incremental_assign) \
     X(incremental_unassign) \
