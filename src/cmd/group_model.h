@@ -63,7 +63,7 @@ MUST_USE bool group_read(struct cluster *, const char *id, struct group *ret_gro
 MUST_USE bool group_read_or_new(struct cluster *, const char *id, struct group *ret_group);
 /* All it has committed and, with members, what those are assigned; no ends. false: reported. */
 MUST_USE bool group_read_offsets(struct cluster *, struct group *);
-/* Their ends; what is unknown is reported. */
+/* Their ends, of topics that are there; what does not answer is reported. */
 void group_read_ends(struct cluster *, struct group *);
 
 /* ---- pure ---- */

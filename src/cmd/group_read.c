@@ -291,7 +291,8 @@ void group_read_ends(struct cluster *cluster, struct group *group)
     /* Both are in order of topic and partition. */
     for (size_t i = 0; i < group->offset_count; i++) {
         group->offsets[i].end = ends[i].error == ERR_NONE ? ends[i].offset : -1;
-        if (ends[i].error != ERR_NONE)
+        /* A topic that was deleted has no end, and that is no failure. */
+        if (ends[i].error != ERR_NONE && ends[i].error != ERR_UNKNOWN_TOPIC_OR_PARTITION)
             report_group(cluster,
                          arena_printf(&cluster->admin->arena, "%.*s:%d", SLICE_ARG(ends[i].topic),
                                       ends[i].partition),
