@@ -57,6 +57,8 @@ class Case(unittest.TestCase):
 class Help(Case):
     COMMANDS = ["start", "topic create", "topic list", "topic describe", "topic alter",
                 "topic add-partitions", "topic trim", "topic delete", "produce", "consume",
+                "group list", "group describe", "group seek", "group delete", "group offset-delete",
+                "txn list", "txn describe", "txn producers", "txn abort", "txn find-hanging",
                 "config explain", "log dump", "log verify", "log index", "raw", "version"]
 
     def test_every_command_has_help_with_examples(self):
