@@ -41,7 +41,7 @@ struct consume_setup {
 };
 enum exit_code consume_open(struct consume_output *, const struct consume_setup *);
 /* How many partitions the topic has; one that was just made is waited for. -1: told. */
-int32_t consume_count_partitions(struct consume_output *, const char *topic);
+int32_t consume_count_partitions(struct consume_output *, const char *name);
 
 void consume_print(struct consume_output *, const rd_kafka_message_t *);
 
