@@ -49,9 +49,9 @@ static bool list_aborted(struct fetch_part *part)
 {
     const struct log *log = part->replica->log;
     int64_t from = part->read.offset;
-    int64_t to = part->read.bound;
     if (!part->fetch->read_committed || part->read.range.size == 0)
         return true;
+    int64_t to = log_range_bound(log, &part->read.range, from);
     int count = log_aborted_list(log, from, to, NULL, 0);
     if (count == 0)
         return true;

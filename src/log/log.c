@@ -251,6 +251,35 @@ void log_commit_markers(struct log *log, int64_t high_watermark)
     txns_commit(&log->txns, high_watermark);
 }
 
+/* NULL: it is not at hand. */
+static const struct log_index *index_at(const struct log *log, int at)
+{
+    struct log_segment *segment = log->segments[at];
+    if (segment == log_active(log))
+        return &log->index;
+    return segment->sealing != NULL ? segment->sealing : log_sealed_index_find(segment);
+}
+
+int64_t log_range_bound(const struct log *log, const struct log_range *range, int64_t offset)
+{
+    int at = log_segment_at(log, offset);
+    while (at + 1 < log->segment_count && log->segments[at]->handle != range->handle)
+        at++;
+    const struct log_index *index = index_at(log, at);
+    uint32_t low = 0;
+    uint32_t high = index != NULL ? index->offset_count : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (index->offsets[middle].position < range->position + range->size)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (index != NULL && low < index->offset_count)
+        return log->segments[at]->base_offset + index->offsets[low].relative_offset;
+    return log_segment_end(log, at);
+}
+
 /* Entries are in order of their end. One whose last stable offset is not below `to` tells that all
  * behind it began there or later. */
 int log_aborted_list(const struct log *log, int64_t from, int64_t to,

@@ -254,6 +254,9 @@ struct log_aborted {
     int64_t producer_id;
     int64_t first_offset;
 };
+/* An offset behind all that a range holds, which a read from `offset` gave: as near as the index
+ * tells, as in Kafka; at most the segment's end. */
+int64_t log_range_bound(const struct log *, const struct log_range *, int64_t offset);
 /* Those of [from, to); at most aborted_max are stored, the count is returned. */
 int log_aborted_list(const struct log *, int64_t from, int64_t to, struct log_aborted *ret_aborted,
                      int aborted_max);

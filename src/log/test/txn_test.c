@@ -1,5 +1,6 @@
 /* Transactions in a log that is appended to: what is stable, what was aborted, and that files and a
  * restart say the same. */
+#include "log/log_int.h"
 #include "log/test/log_kit.h"
 
 #include "base/bytes.h"
@@ -122,6 +123,25 @@ static size_t index_size(struct log_kit *kit, const char *name, char **ret_data)
     return size;
 }
 
+/* A list of what a read gave need not tell of transactions far behind it. */
+static void a_range_has_a_bound(void **state)
+{
+    (void)state;
+    struct log_kit *kit = opened();
+    struct log *log = log_kit_log(kit);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(append(kit, (struct log_kit_batch){.producer_id = -1,
+                                                            .count = 2,
+                                                            .value_size = 4096}),
+                         2 * i);
+    struct log_range range = {
+        .handle = log_active(log)->handle, .position = 0, .size = log_active(log)->size / 3};
+    assert_int_equal(log_range_bound(log, &range, 0), 3); /* as the index has the second batch */
+    range.size = log_active(log)->size;
+    assert_int_equal(log_range_bound(log, &range, 0), 6);
+    log_kit_free(kit);
+}
+
 static void a_clean_stop_keeps_them(void **state)
 {
     (void)state;
@@ -202,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(markers_decide),          cmocka_unit_test(a_marker_is_written_alone),
+        cmocka_unit_test(a_range_has_a_bound),
         cmocka_unit_test(a_clean_stop_keeps_them), cmocka_unit_test(a_crash_does_not_lose_them),
         cmocka_unit_test(a_flush_keeps_them),      cmocka_unit_test(each_segment_has_its_own),
     };
