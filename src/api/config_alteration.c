@@ -260,10 +260,10 @@ static bool check_broker(struct api_request *request, struct altered_resource *r
     return judge(request, resource, &change);
 }
 
-/* Groups and clients' metrics have nothing here that their settings could reach. */
+/* Clients' metrics have nothing here that their settings could reach. */
 static bool check_type(struct api_request *request, struct altered_resource *resource)
 {
-    if (resource->type == CONFIG_RESOURCE_TOPIC)
+    if (resource->type == CONFIG_RESOURCE_TOPIC || resource->type == CONFIG_RESOURCE_GROUP)
         return true;
     if (resource->type == CONFIG_RESOURCE_BROKER)
         return check_broker(request, resource);

@@ -3,6 +3,7 @@
  * resource is answered on its own. */
 #include "api/handlers.h"
 #include "base/always.h"
+#include "config/group.h"
 #include "config/node.h"
 #include "meta/effective.h"
 #include "meta/topic_name.h"
@@ -170,6 +171,21 @@ static void describe_broker(struct description *d)
     node_config_describe(here->config, &how, on_entry, d);
 }
 
+static void describe_group(struct description *d)
+{
+    const struct api_shard *here = d->request->here;
+    if (d->asked->resource_name.size == 0) {
+        refuse(d, ERR_INVALID_REQUEST, "Group name must not be empty");
+        return;
+    }
+    struct meta_layers layers;
+    struct config_pair room[META_OVERRIDES_MAX];
+    meta_layers_make(here->image, here->config, (struct slice){0}, &layers);
+    struct config_pairs pairs = meta_config_pairs(
+        meta_config_find(here->image, META_CONFIG_GROUP, d->asked->resource_name), room);
+    group_config_describe(here->config, &layers.layers, pairs, on_entry, d);
+}
+
 /* This node has no loggers that could be told one by one: its answer is empty. */
 static void describe_loggers(struct description *d)
 {
@@ -198,6 +214,9 @@ static void describe_one(struct description *d)
         break;
     case RESOURCE_BROKER_LOGGER:
         describe_loggers(d);
+        break;
+    case RESOURCE_GROUP:
+        describe_group(d);
         break;
     default:
         refuse(d, ERR_INVALID_REQUEST,

@@ -71,6 +71,7 @@ static void add_from_layer(const struct node_config *config, const struct config
             add_synonym(entry, name, slice_of_text(row->default_text), source);
         break;
     case CONFIG_SOURCE_TOPIC:
+    case CONFIG_SOURCE_GROUP:
     case CONFIG_SOURCE_UNKNOWN:
         break;
     }

@@ -17,6 +17,7 @@ enum config_source {
     CONFIG_SOURCE_DEFAULT_BROKER = 3, /* set for all brokers while running */
     CONFIG_SOURCE_STATIC_BROKER = 4,  /* the file or --set */
     CONFIG_SOURCE_DEFAULT = 5,        /* the row's default */
+    CONFIG_SOURCE_GROUP = 8,          /* set on the group */
 };
 
 struct config_value {

@@ -4,6 +4,7 @@
  * concerns itself. The complication is the older request, which names everything a resource is to
  * have, so that the rest goes. On the controller's shard. */
 #include "config/change.h"
+#include "config/group.h"
 #include "meta/effective.h"
 #include "meta/features.h"
 #include "meta/meta_int.h"
@@ -197,6 +198,23 @@ static bool check_broker(struct alteration *alteration)
     return check_broker_name(alteration) && pairs_after(alteration, &pairs);
 }
 
+static bool check_group(struct alteration *alteration)
+{
+    struct config_pairs pairs;
+    if (alteration->name.size == 0)
+        return refuse(alteration, ERR_INVALID_REQUEST, "Default group resources are not allowed.");
+    if (!pairs_after(alteration, &pairs))
+        return false;
+    struct text error;
+    text_init(&error, ERROR_TEXT_MAX);
+    bool fine = group_config_check(alteration->meta->config, pairs, &error);
+    if (!fine)
+        (void)refuse(alteration, ERR_INVALID_CONFIG,
+                     arena_printf(alteration->arena, "%s", error.data != NULL ? error.data : ""));
+    text_fini(&error);
+    return fine;
+}
+
 static bool check(struct alteration *alteration)
 {
     if (!check_changes(alteration))
@@ -205,6 +223,8 @@ static bool check(struct alteration *alteration)
         return check_topic(alteration);
     if (alteration->type == META_CONFIG_BROKER)
         return check_broker(alteration);
+    if (alteration->type == META_CONFIG_GROUP)
+        return check_group(alteration);
     return refuse(alteration, ERR_INVALID_REQUEST,
                   arena_printf(alteration->arena, "Unknown resource type %d", alteration->type));
 }
@@ -258,7 +278,9 @@ static void add_change(struct alteration *alteration, struct config_pair change)
 static bool change_list(struct alteration *alteration,
                         const struct incremental_alter_configs_request_resources_configs *asked)
 {
-    enum config_scope scope = alteration->type == META_CONFIG_TOPIC ? CONFIG_TOPIC : CONFIG_BROKER;
+    enum config_scope scope = alteration->type == META_CONFIG_TOPIC   ? CONFIG_TOPIC
+                              : alteration->type == META_CONFIG_GROUP ? CONFIG_GROUP
+                                                                      : CONFIG_BROKER;
     const struct config_row *row =
         config_row_find(scope, (const char *)asked->name.data, asked->name.size);
     if (row == NULL || row->type != CONFIG_LIST)

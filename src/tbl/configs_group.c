@@ -2,13 +2,13 @@
 #include "tbl/configs_int.h"
 
 const struct config_row tbl_configs_group[] = {
-    {GROUP("consumer.assignment.interval.ms", INT, "1000"), AT_LEAST(0), ACCEPTED,
+    {GROUP("consumer.assignment.interval.ms", INT, "1000"), AT_LEAST(0), HONOURED,
      .doc = "Shortest time between two assignments of the group."},
     {GROUP("consumer.assignor.offload.enable", BOOLEAN, "true"), ACCEPTED, INTERNAL,
      .doc = "Assignments are computed beside the coordinator's own thread."},
-    {GROUP("consumer.heartbeat.interval.ms", INT, "5000"), AT_LEAST(1), ACCEPTED,
+    {GROUP("consumer.heartbeat.interval.ms", INT, "5000"), AT_LEAST(1), HONOURED,
      .doc = "Heartbeat interval told to the group's members."},
-    {GROUP("consumer.session.timeout.ms", INT, "45000"), AT_LEAST(1), ACCEPTED,
+    {GROUP("consumer.session.timeout.ms", INT, "45000"), AT_LEAST(1), HONOURED,
      .doc = "Silence after which a member is removed."},
     {GROUP("errors.deadletterqueue.copy.record.enable", BOOLEAN, "false"), ACCEPTED,
      .doc = "A dead letter holds a copy of the record."},
