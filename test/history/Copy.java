@@ -30,7 +30,7 @@ public class Copy implements ConsumerRebalanceListener {
         this.target = target;
         Map<String, Object> settings = new HashMap<>(Map.of("bootstrap.servers", address, "group.id", group,
             "enable.auto.commit", "false", "isolation.level", "read_committed", "auto.offset.reset", "earliest",
-            "session.timeout.ms", "1500", "heartbeat.interval.ms", "300", "max.poll.records", "500"));
+            "session.timeout.ms", "1500", "heartbeat.interval.ms", "300", "max.poll.records", "100"));
         if (instance != null) {
             settings.put("group.instance.id", instance);
         }

@@ -8,7 +8,7 @@ import sys
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-AT_ONCE = 500
+AT_ONCE = 100
 CALL_SECONDS = 10
 BEGIN_ANEW = 3
 
