@@ -400,7 +400,7 @@ def show(report, out=sys.stdout, examples=3):
         print(text, file=out)
 
     line(paint("bold", "  ".join(f"{key} {value}" for key, value in report.header.items())))
-    line(f"  {report.sent} values sent, {report.polled} read, {report.keys} partitions; the longest lag "
+    line(f"  {report.sent} values sent, {report.polled} read, {report.keys} partitions; a poll was behind by up to "
          f"{report.lag_ns / 1e9:.1f} s")
     line(f"  {'':12} {'ok':>8} {'fail':>8} {'info':>8}")
     for f in sorted({f for f, _ in report.counts}):

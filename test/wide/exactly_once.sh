@@ -5,6 +5,6 @@ set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 for client in java librdkafka; do
-  /usr/bin/python3 "$top/test/history/exactly_once.py" --client "$client" --records 8000 "$@"
+  /usr/bin/python3 "$top/test/history/exactly_once.py" --client "$client" --records 25000 "$@"
 done
 echo "2 passed, 0 failed"
