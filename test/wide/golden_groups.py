@@ -85,7 +85,7 @@ class Writer:
                        ("classic", "consumer", "left", "simple", "deleted", "partly", "pending")}
         self.metadata = Consumer({"bootstrap.servers": self.address, "group.id": self.groups["pending"],
                                   "log_level": 0})
-        self.open = None
+        self.open = self.late = None
 
     def run(self, name, *words):
         done = self.tools.run(name, self.address, *words)
@@ -136,7 +136,7 @@ class Writer:
         self.begin(undone, 0, 6)
         undone.abort_transaction(60)
         self.producer("new")
-        self.open = self.producer("open")
+        self.open = self.producer("open", transaction_timeout_ms=600_000)
         self.begin(self.open, 1, 7)
         self.run("ProducerPerformance", "--topic", self.topic, "--num-records", "50", "--record-size", "10",
                  "--throughput", "-1", "--transactional-id", f"{self.letter}-java", "--transaction-duration-ms", "5")
@@ -152,23 +152,32 @@ class Writer:
         """One that its next broker is to abort."""
         self.late = self.producer("late", transaction_timeout_ms=1000)
         self.late.begin_transaction()
-        self.late.produce(self.topic, b"late", partition=2)
+        self.late.produce(f"{self.letter}-late", b"late", partition=0)
         self.late.flush(30)
 
 
 # ---- what the tools say ----
 
+def rows_of(place, tools, name, *words):
+    done = tools.run(name, place.address, *words)
+    told = [" ".join(line.split()) for line in done.stdout.decode().splitlines() if line.strip()]
+    return [f"{' '.join(words)}: {line}" for line in told if not line.startswith(("GROUP ", "TransactionalId "))]
+
+
+def offsets_of(place, tools):
+    return rows_of(place, tools, GROUPS, "--describe", "--all-groups", "--offsets", "--verbose")
+
+
 class Told:
     """All of it, a line each, without what is of the moment."""
 
-    def __init__(self, place, tools):
+    def __init__(self, place, tools, writers):
         self.place, self.tools = place, tools
+        self.letters = [writer.letter for writer in writers]
         self.lines = self.ask()
 
-    def rows(self, name, *words):
-        done = self.tools.run(name, self.place.address, *words)
-        told = [" ".join(line.split()) for line in done.stdout.decode().splitlines() if line.strip()]
-        return [f"{' '.join(words)}: {line}" for line in told if not line.startswith(("GROUP ", "TransactionalId "))]
+    def rows(self, *words):
+        return rows_of(self.place, self.tools, *words)
 
     def transaction(self, name):
         """Id, producer, epoch, state, timeout, beginning and partitions; not how long it takes."""
@@ -180,36 +189,34 @@ class Told:
         for words in (("--list", "--state", "--type"), *(("--describe", "--all-groups", what, "--verbose")
                                                         for what in ("--offsets", "--members", "--state"))):
             found += self.rows(GROUPS, *words)
-        listed = self.rows(TRANSACTIONS, "list")
-        for name in sorted(line.split()[1] for line in listed):
-            found += self.transaction(name)
-        for topic in ("k-topic", "o-topic"):
-            for partition in "012":
-                rows = self.rows(TRANSACTIONS, "describe-producers", "--topic", topic, "--partition", partition)
-                # The coordinator's epoch is not in what a broker stores with its files.
-                found += [re.sub(r": (\d+ -?\d+) -?\d+", r": \1", line) for line in rows]
+        found += self.rows(TRANSACTIONS, "list")
+        for letter in self.letters:
+            for name in ("undone", "open", "java"):
+                found += self.transaction(f"{letter}-{name}")
+            rows = self.rows(TRANSACTIONS, "describe-producers", "--topic", f"{letter}-topic", "--partition", "1")
+            # The coordinator's epoch is not in what a broker stores with its files.
+            found += [re.sub(r": (\d+ -?\d+) -?\d+", r": \1", line) for line in rows]
         return sorted(line for line in found if "-late" not in line)
-
-    def of(self, *names):
-        return [line for line in self.lines if any(name in line for name in names)]
 
 
 def settled(place, tools, writers):
-    """What is told, once members have what is theirs, markers are written, and twice the same is told."""
+    """What is told, once members have what is theirs and markers are written."""
     deadline = time.monotonic() + WAIT_SECONDS
     before = None
     while True:
-        told = Told(place, tools)
-        text = "\n".join(told.lines)
+        offsets = offsets_of(place, tools)
+        text = "\n".join(offsets)
         ready = all(re.search(rf"{writer.groups[group]} {writer.topic} {partition} \S+ \d+ \d+ \d+ \S+ /127", text)
                     for writer in writers for group in ("classic", "consumer") for partition in range(3))
-        if ready and "Prepare" not in text and told.lines == before:
-            return told
+        if ready and offsets == before:
+            told = Told(place, tools, writers)
+            if all(line in told.lines for line in offsets) and not any("Prepare" in line for line in told.lines):
+                return told
         if time.monotonic() > deadline:
             check("what is told settles", False, text)
-            return told
-        before = told.lines
-        time.sleep(0.3)
+            return Told(place, tools, writers)
+        before = offsets
+        time.sleep(0.2)
 
 
 def compare(what, before, now):
@@ -233,9 +240,8 @@ def committed(address, topic, partition):
 def commit_open(place, tools, writer, name):
     """The transaction that was begun at another broker, with its pending offset."""
     pending = writer.groups["pending"]
-    told = Told(place, tools)
     check(f"{name} holds the offset of an open transaction back", not re.search(
-        rf"{pending} {writer.topic} 1 \S+ 7", "\n".join(told.of(pending))))
+        rf"{pending} {writer.topic} 1 \S+ 7", "\n".join(offsets_of(place, tools))))
     value = f"{writer.letter} 7".encode()
     check(f"{name} holds its record back", value not in committed(place.address, writer.topic, 1))
     try:
@@ -245,7 +251,7 @@ def commit_open(place, tools, writer, name):
         return
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        text = "\n".join(Told(place, tools).of(pending))
+        text = "\n".join(line for line in offsets_of(place, tools) if pending in line)
         if re.search(rf"{pending} {writer.topic} 1 \S+ 7", text):
             break
         time.sleep(0.2)
@@ -262,7 +268,7 @@ def abort_late(place, tools, writer, name):
             break
         time.sleep(0.2)
     check(f"{name} aborts what is too late", re.search(rf"{writer.letter}-late\s+1\s+\d+\s+CompleteAbort", told), told)
-    check(f"{name} takes its record back", b"late" not in committed(place.address, writer.topic, 2))
+    check(f"{name} takes its record back", committed(place.address, f"{writer.letter}-late", 0) == [])
 
 
 def main():
