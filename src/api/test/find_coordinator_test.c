@@ -1,5 +1,5 @@
-/* FindCoordinator: who coordinates, and the topic that the first question makes. Expected values are
- * Apache Kafka 4.4.0's, but for share groups, which are not served. */
+/* FindCoordinator: who coordinates, and the topic that the first question makes. Expected values
+ * are Apache Kafka 4.4.0's, but for share groups, which are not served. */
 #include "api/test/api_kit.h"
 #include "base/always.h"
 #include "wire/msg/create_topics_request.h"
