@@ -23,6 +23,7 @@ static void on_committed(struct coordination *coordination)
 
 void api_handle_offset_commit(struct api_request *request)
 {
+    role_now_on_shard();
     struct offset_commit_request *message = request->message;
     struct offset_request *all =
         offset_request_new(request, request->header.api_version >= VERSION_TOPIC_IDS,

@@ -81,6 +81,7 @@ static void on_deleted(struct coordination *coordination)
 
 void api_handle_offset_delete(struct api_request *request)
 {
+    role_now_on_shard();
     const struct offset_delete_request *message = API_MESSAGE(request, offset_delete_request);
     if (message->group_id.size == 0) {
         answer_error(request, ERR_INVALID_GROUP_ID);

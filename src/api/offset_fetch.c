@@ -95,9 +95,10 @@ static struct fetch_state *make_state(struct api_request *request)
     bool many = request->header.api_version >= VERSION_MANY_GROUPS;
     const struct offset_fetch_request_groups *asked = many ? message->groups : only_group(request);
     struct fetch_state *state = API_NEW(request, struct fetch_state);
-    if (state == NULL || (!many && asked == NULL))
+    int32_t count = many ? message->groups_count : 1;
+    if (state == NULL || (asked == NULL && count > 0))
         return NULL;
-    state->count = many ? message->groups_count : 1;
+    state->count = asked != NULL ? count : 0;
     state->groups = ARENA_ARRAY(&request->arena, struct fetch_group, (size_t)state->count + 1);
     bool fine = state->groups != NULL;
     for (int32_t i = 0; fine && i < state->count; i++) {
@@ -250,6 +251,7 @@ static void on_fetched(struct coordination *coordination)
 
 void api_handle_offset_fetch(struct api_request *request)
 {
+    role_now_on_shard();
     struct fetch_state *state = make_state(request);
     if (state == NULL) {
         api_request_fail(request, "memory for offsets is out");
