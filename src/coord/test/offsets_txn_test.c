@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -231,6 +232,61 @@ static void a_producer_that_was_replaced_is_refused(void **state)
                            " t-0 NONE\n");
 }
 
+/* ---- any order of things, and a restart knows the same ---- */
+
+static char *state_of_all(void)
+{
+    coord_kit_skip(&kit);
+    for (int i = 0; i < 3; i++) {
+        char group[] = {'g', (char)('0' + i), '\0'};
+        offsets_fetch(&kit, "all", &(struct offsets_look){.group = group});
+        offsets_fetch(&kit, "stable", &(struct offsets_look){.group = group, .stable = true});
+        offsets_fetch(&kit, "named",
+                      &(struct offsets_look){.group = group, .count = 4, .stable = true});
+    }
+    offsets_list(&kit);
+    char *copy = strdup(kit.story.data);
+    coord_kit_skip(&kit);
+    return copy;
+}
+
+static void do_something(struct prng *prng)
+{
+    char group[] = {'g', (char)('0' + prng_next(prng) % 3), '\0'};
+    char note[64] = "a note that is longer than what was there before, or not";
+    note[prng_next(prng) % 50] = '\0';
+    int64_t producer_id = (int64_t)(prng_next(prng) % 4); /* 0: none */
+    struct offsets_wish wish = {
+        .group = group,
+        .topic = prng_next(prng) % 2 == 0 ? "t" : "u",
+        .producer_id = producer_id,
+        .at = {{(int32_t)(prng_next(prng) % 4), (int64_t)(prng_next(prng) % 1000), 0, note}}};
+    uint64_t what = prng_next(prng) % 10;
+    if (what < 7)
+        (void)offsets_commit(&kit, "commit", &wish);
+    else if (what < 8)
+        (void)offsets_delete(&kit, "delete", &wish);
+    else
+        end(producer_id, what == 8);
+}
+
+static void a_restart_knows_what_was(void **state)
+{
+    (void)state;
+    struct prng prng;
+    prng_init(&prng, 7);
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < 25; i++)
+            do_something(&prng);
+        char *before = state_of_all();
+        coord_kit_restart(&kit);
+        char *after = state_of_all();
+        assert_string_equal(before, after);
+        free(before);
+        free(after);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -242,6 +298,7 @@ int main(void)
         TEST(transactions_end_in_any_order),
         TEST(a_tombstone_ends_what_is_pending),
         TEST(a_producer_that_was_replaced_is_refused),
+        TEST(a_restart_knows_what_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
