@@ -70,7 +70,7 @@ void offsets_look_for_expired(struct shard *shard, struct shard_timer *timer)
     struct coord_world *world = groups_world(groups);
     const struct node_config *config = world->config;
     struct expiry expiry = {
-        .now_ms = world->wall_ms,
+        .now_ms = world->deletion_ms(world),
         .retention_ms = (int64_t)config->offsets_retention_minutes * MS_PER_MINUTE,
     };
     struct hash_node *node = hash_table_next(&groups->table, NULL);

@@ -352,6 +352,13 @@ static void cut(struct coord_world *world)
         add_step(partition);
 }
 
+static int64_t deletion_ms(const struct coord_world *world)
+{
+    role_now_on_shard();
+    return replica_retention_wall_ms(
+        CONTAINER_OF(world, const struct coord_partition, world)->set->replicas);
+}
+
 /* Batches that are in no log yet count: the producer's epoch may be raised by one of them. */
 static enum err check_producer(const struct coord_world *world, int64_t producer_id,
                                int16_t producer_epoch)
@@ -594,6 +601,7 @@ struct coord_partition *coord_partition_new(struct coord_set *set, enum coord_ki
         .partition = number,
         .record = on_record,
         .cut = cut,
+        .deletion_ms = deletion_ms,
         .check_producer = check_producer,
         .answer = on_answer,
         .write_markers = coord_errand_markers,

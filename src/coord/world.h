@@ -81,6 +81,8 @@ struct coord_world {
     /* What this call of the machine has recorded so far need not be in one batch with what follows:
      * for work that may become larger than a batch can be. */
     void (*cut)(struct coord_world *);
+    /* How late it is for what is forgotten by time: a wall clock that jumps makes nothing old. */
+    int64_t (*deletion_ms)(const struct coord_world *);
     /* Whether the log would take a record of that producer's transaction now: ERR_NONE, or
      * ERR_INVALID_PRODUCER_EPOCH. */
     enum err (*check_producer)(const struct coord_world *, int64_t producer_id,

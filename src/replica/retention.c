@@ -182,16 +182,21 @@ static void tell_of_clock(const struct clock_guard_look *look)
             "ms=%lld effect=\"%s\"", (long long)look->jump_ms, effects[look->event]);
 }
 
+int64_t replica_retention_wall_ms(struct replica_set *set)
+{
+    struct clock_guard_look look = clock_guard_step(
+        &set->retention.guard, shard_wall_ms(set->shard), shard_now_ms(set->shard));
+    if (shard_index(set->shard) == 0) /* each shard sees it */
+        tell_of_clock(&look);
+    return look.wall_ms;
+}
+
 static void on_due(struct shard *shard, struct shard_timer *timer)
 {
     role_now_on_shard();
     struct replica_retention *retention = CONTAINER_OF(timer, struct replica_retention, timer);
-    const struct replica_set *set = set_of(retention);
-    struct clock_guard_look look =
-        clock_guard_step(&retention->guard, shard_wall_ms(shard), shard_now_ms(shard));
-    if (shard_index(shard) == 0) /* each shard sees it */
-        tell_of_clock(&look);
-    retention->wall_ms = look.wall_ms;
+    struct replica_set *set = set_of(retention);
+    retention->wall_ms = replica_retention_wall_ms(set);
     retention->may_roll = false;
     for (struct hash_node *node = hash_table_next(&set->table, NULL); node != NULL;
          node = hash_table_next(&set->table, node)) {

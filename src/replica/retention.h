@@ -28,6 +28,9 @@ struct replica_retention {
 void replica_retention_init(struct replica_set *);
 /* The first look comes after log.initial.task.delay.ms. Called again it does nothing. */
 void replica_retention_begin(struct replica_set *) ON(on_shard);
+/* How late it is for what is deleted by time, here and elsewhere: the wall clock where it is
+ * believed (clock_guard.h). */
+int64_t replica_retention_wall_ms(struct replica_set *) ON(on_shard);
 /* No further look begins; what is under way ends by itself. */
 void replica_retention_stop(struct replica_set *) ON(on_shard);
 

@@ -119,6 +119,11 @@ static void on_cut(struct coord_world *world)
     (void)world;
 }
 
+static int64_t on_deletion_ms(const struct coord_world *world)
+{
+    return world->wall_ms - CONTAINER_OF(world, const struct coord_kit, world)->distrusted_ms;
+}
+
 static enum err on_check_producer(const struct coord_world *world, int64_t producer_id,
                                   int16_t producer_epoch)
 {
@@ -218,6 +223,7 @@ void coord_kit_init(struct coord_kit *kit, const struct coord_machine_type *type
         .batch_size_max = 1048588,
         .record = on_record,
         .cut = on_cut,
+        .deletion_ms = on_deletion_ms,
         .check_producer = on_check_producer,
         .answer = on_answer,
         .write_markers = on_markers,

@@ -37,6 +37,7 @@ struct coord_kit {
     struct list markers; /* coord_markers that wait for coord_kit_marked */
     struct list ids;     /* coord_ids, likewise */
     int64_t next_producer_id;
+    int64_t distrusted_ms;       /* of the wall clock, by what is deleted by time */
     struct coord_txn_end fenced; /* of this producer, epochs below this one are refused */
 };
 

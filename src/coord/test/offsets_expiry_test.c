@@ -207,6 +207,20 @@ static void a_deleted_topic_takes_its_offsets(void **state)
                            " t-0 0\n");
 }
 
+static void a_clock_that_jumps_makes_nothing_old(void **state)
+{
+    (void)state;
+    commit("commit", "t", 0);
+    coord_kit_skip(&kit);
+    kit.distrusted_ms = 365L * 24 * 60 * MINUTE_MS;
+    kit.world.wall_ms += kit.distrusted_ms;
+    coord_kit_pass(&kit, 9 * MINUTE_MS);
+    coord_kit_expect(&kit, "");
+    coord_kit_pass(&kit, 1 * MINUTE_MS);
+    coord_kit_expect(&kit, "record {\"group\":\"g\",\"topic\":\"t\",\"partition\":0} null\n"
+                           "record {\"group\":\"g\"} null\n");
+}
+
 /* As brokers before 0.9 wrote them. */
 static void records_of_old_brokers_are_read(void **state)
 {
@@ -263,6 +277,7 @@ int main(void)
         TEST(what_members_read_stays),
         TEST(what_is_pending_does_not_expire),
         TEST(a_deleted_topic_takes_its_offsets),
+        TEST(a_clock_that_jumps_makes_nothing_old),
         TEST(records_of_old_brokers_are_read),
         TEST(many_offsets_expire_bit_by_bit),
     };
