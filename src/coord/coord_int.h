@@ -110,7 +110,7 @@ struct coord_early {
 };
 
 /* partition.c */
-struct coord_partition *coord_partition_new(struct coord_set *, enum coord_kind, int32_t partition,
+struct coord_partition *coord_partition_new(struct coord_set *, enum coord_kind, int32_t number,
                                             struct uuid topic_id);
 void coord_partition_free(struct coord_partition *) ON(on_shard);
 /* A new one, or one that failed, reads its log. */
