@@ -111,12 +111,11 @@ def one_after_the_other(node, player):
 
 
 def one_takes_too_long(node, player):
-    slow = producer(node, "slow", **{"transaction.timeout.ms": 1000, "socket.timeout.ms": 1000,
-                                       "message.timeout.ms": 1000})
+    slow = producer(node, "slow", **{"transaction.timeout.ms": 2000, "socket.timeout.ms": 2000,
+                                       "message.timeout.ms": 2000})
     slow.begin_transaction()
     slow.produce(TOPIC, "too late", partition=1)
     slow.flush(WAIT_S)
-    assert states(player)["slow"] == "Ongoing" and len(open_transactions(player)) == 1
     wait_for("it is aborted", lambda: states(player)["slow"] == "CompleteAbort")
     assert not open_transactions(player)
     try:

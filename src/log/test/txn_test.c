@@ -130,10 +130,9 @@ static void a_range_has_a_bound(void **state)
     struct log_kit *kit = opened();
     struct log *log = log_kit_log(kit);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(append(kit, (struct log_kit_batch){.producer_id = -1,
-                                                            .count = 2,
-                                                            .value_size = 4096}),
-                         2 * i);
+        assert_int_equal(
+            append(kit, (struct log_kit_batch){.producer_id = -1, .count = 2, .value_size = 4096}),
+            2 * i);
     struct log_range range = {
         .handle = log_active(log)->handle, .position = 0, .size = log_active(log)->size / 3};
     assert_int_equal(log_range_bound(log, &range, 0), 3); /* as the index has the second batch */
@@ -221,10 +220,13 @@ static void each_segment_has_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(markers_decide),          cmocka_unit_test(a_marker_is_written_alone),
+        cmocka_unit_test(markers_decide),
+        cmocka_unit_test(a_marker_is_written_alone),
         cmocka_unit_test(a_range_has_a_bound),
-        cmocka_unit_test(a_clean_stop_keeps_them), cmocka_unit_test(a_crash_does_not_lose_them),
-        cmocka_unit_test(a_flush_keeps_them),      cmocka_unit_test(each_segment_has_its_own),
+        cmocka_unit_test(a_clean_stop_keeps_them),
+        cmocka_unit_test(a_crash_does_not_lose_them),
+        cmocka_unit_test(a_flush_keeps_them),
+        cmocka_unit_test(each_segment_has_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
