@@ -21,7 +21,7 @@ from history import FAIL, INFO, OK  # noqa: E402
 
 CHANCES = {"assign": 1 / 64, "crash": 1 / 150, "watermarks": 1 / 25, "committed": 1 / 25}
 ABORT_CHANCE = 0.1
-AT_ONCE = 1, 1, 3, 10  # records in flight of one producer
+AT_ONCE = 1, 1, 3, 10, 60  # records in flight of one producer
 UNSEEN_CHANCE = 1 / 3
 RECENT = 6
 LOOKED_AT = {"client": 4, "reader": 64}
