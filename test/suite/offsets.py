@@ -159,6 +159,33 @@ def find_coordinator(link, group):
     link.ask(frames.request(FIND_COORDINATOR, 0, frames.text(group)))
 
 
+class Logs(unittest.TestCase):
+    def test_many_small_pieces_are_read_as_one_log(self):
+        """offsets.topic.compression.codec is gzip's; each piece read holds one batch at most."""
+        node = Node("offsets.topic.compression.codec=1", "offsets.load.buffer.size=1",
+                    "transaction.state.log.load.buffer.size=1", "offsets.topic.num.partitions=1")
+        self.addCleanup(node.remove)
+        with Link(node.port) as link:
+            self.assertEqual(workload.create_topic(link, "pieces", 1, {}), 0)
+            find_coordinator(link, "g")
+            self.assertEqual(fetch(link, "g", "pieces", 0), -1)
+            for offset in range(200):
+                self.assertEqual(commit(link, f"g{offset % 50}", "pieces", 0, offset), NONE)
+        producer = confluent_kafka.Producer({"bootstrap.servers": node.address, "log_level": 0,
+                                             "transactional.id": "pieces"})
+        producer.init_transactions(20)
+        self.assertEqual(node.stop(), 0)
+        log = next((node.data / "__consumer_offsets-0").glob("*.log")).read_bytes()
+        self.assertEqual(log[22] & 7, 1)  # the first batch's codec
+        node.start()
+        with Link(node.port) as link:
+            self.assertEqual([fetch(link, f"g{number}", "pieces", 0) for number in range(50)],
+                             list(range(150, 200)))
+        producer = confluent_kafka.Producer({"bootstrap.servers": node.address, "log_level": 0,
+                                             "transactional.id": "pieces"})
+        producer.init_transactions(20)
+
+
 class Faults(unittest.TestCase):
     def test_kills_lose_nothing_acknowledged(self):
         node = Node("ottla.shards=2")
