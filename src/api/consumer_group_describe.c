@@ -79,6 +79,7 @@ static void on_done(struct coordination *all)
 
 void api_handle_consumer_group_describe(struct api_request *request)
 {
+    role_now_on_shard();
     const struct consumer_group_describe_request *message =
         API_MESSAGE(request, consumer_group_describe_request);
     if (!consumer_protocol_is_served(request)) {

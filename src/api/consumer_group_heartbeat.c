@@ -94,6 +94,7 @@ static const char *assignor_fault(struct api_request *request, struct slice name
 
 void api_handle_consumer_group_heartbeat(struct api_request *request)
 {
+    role_now_on_shard();
     const struct consumer_group_heartbeat_request *message =
         API_MESSAGE(request, consumer_group_heartbeat_request);
     if (!consumer_protocol_is_served(request)) {

@@ -166,8 +166,23 @@ struct slice *consumer_names_copy(const struct slice *names, int count);
 /* ---- consumer_replay.c: how the state changes ---- */
 
 void consumer_member_free(struct consumer_member *);
-void consumer_topic_free(struct consumer_group *, struct consumer_topic *);
 void consumer_pattern_free(struct consumer_group *, struct consumer_pattern *);
+
+/* ---- consumer_tables.c: what a record changes beside the members ---- */
+
+void consumer_topic_free(struct consumer_group *, struct consumer_topic *);
+/* More, or fewer, subscribe to the topic. One of which nothing is left to count is forgotten. */
+struct consumer_count {
+    int names;
+    int patterns;
+};
+void consumer_topic_count(struct consumer_group *, struct slice name, struct consumer_count by);
+/* One that is new has no members. */
+struct consumer_pattern *consumer_pattern_take(struct consumer_group *, struct slice text);
+/* A member has the partitions, in its epoch. */
+void consumer_own(struct consumer_group *, const struct consumer_parts *, int32_t epoch);
+/* It has not any more; what another has taken since is left alone. */
+void consumer_disown(struct consumer_group *, const struct consumer_parts *, int32_t epoch);
 
 /* ---- consumer_record.c: making records ---- */
 

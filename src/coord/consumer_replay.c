@@ -20,73 +20,22 @@
 #include <stdlib.h>
 
 #define OUT_OF_MEMORY "memory for a consumer group is out"
-/* Higher numbers of partitions are nobody's: no topic has so many. */
-#define PARTITION_MAX 10000000
-#define PARTITIONS_FIRST 4
 
 /* ---- topics and patterns ---- */
-
-void consumer_topic_free(struct consumer_group *consumer, struct consumer_topic *topic)
-{
-    hash_table_remove(&consumer->topics, &topic->node);
-    free(topic);
-}
-
-static struct consumer_topic *topic_take(struct consumer_group *consumer, struct slice name)
-{
-    struct consumer_topic *topic = consumer_topic_find(consumer, name);
-    if (topic != NULL)
-        return topic;
-    topic = malloc(sizeof *topic + name.size);
-    ALWAYS(topic != NULL, OUT_OF_MEMORY);
-    *topic = (struct consumer_topic){.name = slice_of(topic + 1, name.size)};
-    if (name.size > 0)
-        memcpy(topic + 1, name.data, name.size);
-    ALWAYS(hash_table_insert(&consumer->topics, &topic->node, slice_hash(topic->name, 0)),
-           OUT_OF_MEMORY);
-    return topic;
-}
-
-static void topic_consider(struct consumer_group *consumer, struct consumer_topic *topic)
-{
-    if (topic->name_count == 0 && topic->pattern_count == 0)
-        consumer_topic_free(consumer, topic);
-}
 
 /* by: 1 or -1. */
 static void count_names(struct consumer_member *member, int by)
 {
-    struct consumer_group *consumer = member->group;
-    for (int i = 0; i < member->profile.subscribed_topic_names_count; i++) {
-        struct consumer_topic *topic =
-            topic_take(consumer, member->profile.subscribed_topic_names[i]);
-        topic->name_count += by;
-        topic_consider(consumer, topic);
-    }
+    for (int i = 0; i < member->profile.subscribed_topic_names_count; i++)
+        consumer_topic_count(member->group, member->profile.subscribed_topic_names[i],
+                             (struct consumer_count){.names = by});
 }
 
 static void count_matches(struct consumer_group *consumer, const struct consumer_pattern *pattern,
                           int by)
 {
-    for (int i = 0; i < pattern->topic_count; i++) {
-        struct consumer_topic *topic = topic_take(consumer, pattern->topics[i]);
-        topic->pattern_count += by;
-        topic_consider(consumer, topic);
-    }
-}
-
-static struct consumer_pattern *pattern_take(struct consumer_group *consumer, struct slice text)
-{
-    struct consumer_pattern *pattern = consumer_pattern_find(consumer, text);
-    if (pattern != NULL)
-        return pattern;
-    pattern = malloc(sizeof *pattern + text.size);
-    ALWAYS(pattern != NULL, OUT_OF_MEMORY);
-    *pattern = (struct consumer_pattern){.text = slice_of(pattern + 1, text.size)};
-    if (text.size > 0)
-        memcpy(pattern + 1, text.data, text.size);
-    list_add_tail(&consumer->patterns, &pattern->link);
-    return pattern;
+    for (int i = 0; i < pattern->topic_count; i++)
+        consumer_topic_count(consumer, pattern->topics[i], (struct consumer_count){.patterns = by});
 }
 
 void consumer_pattern_free(struct consumer_group *consumer, struct consumer_pattern *pattern)
@@ -109,92 +58,13 @@ static void count_pattern(struct consumer_member *member, int by)
     if (consumer_no_pattern(member->profile.subscribed_topic_regex))
         return;
     struct consumer_pattern *pattern =
-        pattern_take(consumer, member->profile.subscribed_topic_regex);
+        consumer_pattern_take(consumer, member->profile.subscribed_topic_regex);
     bool had = pattern->member_count > 0;
     pattern->member_count += by;
     int change = (pattern->member_count > 0) - had;
     consumer->pattern_count += change;
     consumer->group->groups->pattern_count += change;
     consumer_pattern_consider(consumer, pattern);
-}
-
-/* ---- owners ---- */
-
-static bool owners_match(const struct hash_node *node, const void *id)
-{
-    return uuid_equal(CONTAINER_OF(node, const struct consumer_owners, node)->topic,
-                      *(const struct uuid *)id);
-}
-
-static struct consumer_owners *owners_find(const struct consumer_group *consumer, struct uuid topic)
-{
-    uint64_t hash = slice_hash(slice_of(topic.bytes, sizeof topic.bytes), 0);
-    struct hash_node *node = hash_table_find(&consumer->owners, hash, owners_match, &topic);
-    return node != NULL ? CONTAINER_OF(node, struct consumer_owners, node) : NULL;
-}
-
-static struct consumer_owners *owners_take(struct consumer_group *consumer, struct uuid topic)
-{
-    struct consumer_owners *owners = owners_find(consumer, topic);
-    if (owners != NULL)
-        return owners;
-    owners = calloc(1, sizeof *owners);
-    ALWAYS(owners != NULL, OUT_OF_MEMORY);
-    owners->topic = topic;
-    uint64_t hash = slice_hash(slice_of(topic.bytes, sizeof topic.bytes), 0);
-    ALWAYS(hash_table_insert(&consumer->owners, &owners->node, hash), OUT_OF_MEMORY);
-    return owners;
-}
-
-static void owners_reach(struct consumer_owners *owners, int32_t partition)
-{
-    if (partition < owners->capacity)
-        return;
-    int32_t capacity = owners->capacity > 0 ? owners->capacity : PARTITIONS_FIRST;
-    while (capacity <= partition)
-        capacity *= 2;
-    int32_t *epochs = realloc(owners->epochs, (size_t)capacity * sizeof *epochs);
-    ALWAYS(epochs != NULL, OUT_OF_MEMORY);
-    for (int32_t i = owners->capacity; i < capacity; i++)
-        epochs[i] = CONSUMER_NO_OWNER;
-    owners->epochs = epochs;
-    owners->capacity = capacity;
-}
-
-static bool is_possible(const struct consumer_part *part)
-{
-    return part->partition >= 0 && part->partition < PARTITION_MAX;
-}
-
-static void own(struct consumer_group *consumer, const struct consumer_parts *parts, int32_t epoch)
-{
-    for (int i = 0; i < parts->count; i++) {
-        if (!is_possible(&parts->at[i]))
-            continue;
-        struct consumer_owners *owners = owners_take(consumer, parts->at[i].topic);
-        owners_reach(owners, parts->at[i].partition);
-        owners->count += owners->epochs[parts->at[i].partition] == CONSUMER_NO_OWNER;
-        owners->epochs[parts->at[i].partition] = epoch;
-    }
-}
-
-/* What another has taken since is left alone. */
-static void disown(struct consumer_group *consumer, const struct consumer_parts *parts,
-                   int32_t epoch)
-{
-    for (int i = 0; i < parts->count; i++) {
-        struct consumer_owners *owners =
-            is_possible(&parts->at[i]) ? owners_find(consumer, parts->at[i].topic) : NULL;
-        if (owners == NULL || parts->at[i].partition >= owners->capacity ||
-            owners->epochs[parts->at[i].partition] != epoch)
-            continue;
-        owners->epochs[parts->at[i].partition] = CONSUMER_NO_OWNER;
-        if (--owners->count > 0)
-            continue;
-        hash_table_remove(&consumer->owners, &owners->node);
-        free(owners->epochs);
-        free(owners);
-    }
 }
 
 /* ---- members ---- */
@@ -248,8 +118,8 @@ static void set_profile(struct consumer_member *member,
 
 static void drop_current(struct consumer_member *member)
 {
-    disown(member->group, &member->assigned, member->epoch);
-    disown(member->group, &member->revoking, member->epoch);
+    consumer_disown(member->group, &member->assigned, member->epoch);
+    consumer_disown(member->group, &member->revoking, member->epoch);
     free(member->assigned.at);
     free(member->revoking.at);
     member->assigned = member->revoking = (struct consumer_parts){0};
@@ -410,10 +280,13 @@ static bool read_target(const struct consumer_group_target_assignment_member_val
     size_t count = 0;
     for (int i = 0; i < value->topic_partitions_count; i++)
         count += (size_t)value->topic_partitions[i].partitions_count;
-    struct consumer_parts parts = {.at = count > 0 ? malloc(count * sizeof *parts.at) : NULL};
-    if (count > 0 && parts.at == NULL)
-        return false;
-    for (int i = 0; i < value->topic_partitions_count; i++)
+    struct consumer_parts parts = {0};
+    if (count > 0) {
+        parts.at = malloc(count * sizeof *parts.at);
+        if (parts.at == NULL)
+            return false;
+    }
+    for (int i = 0; i < value->topic_partitions_count && parts.at != NULL; i++)
         for (int j = 0; j < value->topic_partitions[i].partitions_count; j++)
             parts.at[parts.count++] = (struct consumer_part){
                 .topic = value->topic_partitions[i].topic_id,
@@ -561,8 +434,8 @@ static const char *replay_current(struct groups *groups, const struct coord_reco
     member->state = state_of(value->state);
     member->assigned = assigned;
     member->revoking = revoking;
-    own(consumer, &member->assigned, member->epoch);
-    own(consumer, &member->revoking, member->epoch);
+    consumer_own(consumer, &member->assigned, member->epoch);
+    consumer_own(consumer, &member->revoking, member->epoch);
     return NULL;
 }
 
@@ -601,7 +474,7 @@ static const char *replay_pattern(struct groups *groups, const struct coord_reco
         return record->value != NULL ? OUT_OF_MEMORY : NULL;
     struct consumer_pattern *pattern = consumer_pattern_find(consumer, key->regular_expression);
     if (record->value != NULL && !consumer_no_pattern(key->regular_expression)) {
-        pattern = pattern_take(consumer, key->regular_expression);
+        pattern = consumer_pattern_take(consumer, key->regular_expression);
         unresolve(consumer, pattern);
         return resolve(consumer, pattern, record->value);
     }
