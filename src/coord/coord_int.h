@@ -127,6 +127,29 @@ void coord_become(struct coord_partition *, enum coord_state);
 void coord_enter(struct coord_partition *) ON(on_shard);
 void coord_leave(struct coord_partition *) ON(on_shard);
 
+/* The log is read again, or will be when nothing is under way any more: a batch failed. */
+void coord_give_up(struct coord_partition *) ON(on_shard);
+
+/* world.c */
+void coord_world_init(struct coord_partition *);
+/* The open batch, if there is one, is complete. */
+void coord_seal(struct coord_partition *) ON(on_shard);
+
+/* batches.c */
+/* Answers what was answered before `committed`. */
+void coord_answer_committed(struct coord_partition *) ON(on_shard);
+void coord_refuse_all(struct list *calls, enum err);
+/* The world's: the answer waits for the end of the step. */
+void coord_on_answer(struct coord_world *, struct coord_call *);
+/* The step is over: its answers wait for all that was recorded so far. */
+void coord_stamp_answers(struct coord_partition *);
+/* The bytes are queued for the log, under the ticket that was begun last. Null ones are what memory
+ * did not suffice for. end: told what became of it; or NULL. */
+void coord_queue_batch(struct coord_partition *, struct slice bytes, struct coord_end *)
+    ON(on_shard);
+/* The end of a turn. */
+void coord_on_flush(struct shard *, struct shard_chore *);
+
 /* load.c */
 /* Makes the machine and reads the log; ends in coord_loaded. */
 void coord_load_start(struct coord_partition *) ON(on_shard);
