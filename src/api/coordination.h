@@ -40,7 +40,7 @@ struct coordination {
 struct coordination *coordination_new(struct api_request *, enum coord_kind, int count);
 /* Adds a call, whose request is decoded and lives as long as the coordination. */
 struct coord_call *coordination_add(struct coordination *, struct slice key, coord_op_fn,
-                                    const void *request);
+                                    const void *message);
 /* on_done follows, now or later, and answers the request; what the calls made lives till then. */
 void coordination_run(struct coordination *, coordination_fn on_done) ON(on_shard);
 
@@ -78,7 +78,7 @@ struct census {
 /* NULL: memory is out, and the request was failed for it. */
 struct census *census_new(struct api_request *, enum coord_kind);
 /* on_done follows, now or later, and answers the request. */
-void census_run(struct census *, void (*on_machine)(struct census_part *, struct coord_machine *),
+void census_run(struct census *, void (*visitor)(struct census_part *, struct coord_machine *),
                 void (*on_done)(struct census *)) ON(on_shard);
 
 #endif

@@ -44,12 +44,14 @@ static void serve_all(struct api_shard *here)
 {
     role_now_on_shard();
     struct producer_id_source *source = &here->producer_ids;
-    while (!list_is_empty(&source->waiters)) {
+    struct list *first;
+    while ((first = source->waiters.next) != &source->waiters) {
         if (!has_id(source)) {
             ask_for_block(here);
             return;
         }
-        give(source, CONTAINER_OF(list_take_first(&source->waiters), struct coord_ids, link));
+        list_remove(first);
+        give(source, CONTAINER_OF(first, struct coord_ids, link));
     }
 }
 

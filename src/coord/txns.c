@@ -41,10 +41,12 @@ struct txn *txns_find(const struct txns *txns, struct slice id)
 
 static struct txn *txn_new(struct txns *txns, struct slice id)
 {
-    struct txn *txn = malloc(sizeof *txn + id.size);
+    struct txn *txn = calloc(1, sizeof *txn + id.size);
     if (txn == NULL)
         return NULL;
-    *txn = (struct txn){.txns = txns, .id = slice_of(txn + 1, id.size), .last_epoch = TXN_NO_EPOCH};
+    txn->txns = txns;
+    txn->id = slice_of(txn + 1, id.size);
+    txn->last_epoch = TXN_NO_EPOCH;
     if (id.size > 0)
         memcpy(txn + 1, id.data, id.size);
     list_init(&txn->ongoing_link);
