@@ -63,9 +63,10 @@ class Clients:
         self.open()
 
     def common(self, **more):
-        return {"bootstrap.servers": self.settings["address"], "log_level": 0, "socket.timeout.ms": 2000,
+        return {"bootstrap.servers": self.settings["address"], "log_level": 0, "socket.timeout.ms": 6000,
                 "reconnect.backoff.max.ms": 1000, "topic.metadata.refresh.fast.interval.ms": 50,
-                "allow.auto.create.topics": False, "error_cb": told_elsewhere, **{name.replace("_", "."): value for name, value in more.items()}}
+                "allow.auto.create.topics": False, "error_cb": told_elsewhere,
+                **{name.replace("_", "."): value for name, value in more.items()}}
 
     def open(self):
         self.producer = confluent_kafka.Producer(self.producer_settings())
@@ -80,7 +81,7 @@ class Clients:
     def producer_settings(self):
         if not self.transactional:
             return self.common(enable_idempotence=True, acks="all", linger_ms=0, message_timeout_ms=10_000,
-                               request_timeout_ms=1500, retries=1000)
+                               request_timeout_ms=1500, socket_timeout_ms=2000, retries=1000)
         # These may not be longer than the transaction's.
         timeout = self.settings["transaction_ms"]
         return {**self.common(transactional_id=f"history-{self.settings['worker']}", linger_ms=0,
@@ -278,7 +279,7 @@ class Clients:
 
 def make_topic(settings, key, until):
     """Waits until the topic of a key is there; False when time ran out."""
-    admin = AdminClient({"bootstrap.servers": settings["address"], "log_level": 0, "socket.timeout.ms": 2000,
+    admin = AdminClient({"bootstrap.servers": settings["address"], "log_level": 0, "socket.timeout.ms": 6000,
                          "reconnect.backoff.max.ms": 1000})
     while time.monotonic() < until:
         try:

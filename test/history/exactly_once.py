@@ -194,12 +194,12 @@ class Copying:
             self.copier.wait()
         if not fine:
             kept = TOP / "build/history" / name
-            kept.mkdir(parents=True, exist_ok=True)
-            shutil.copy(self.folder / "copier.log", kept) if (self.folder / "copier.log").exists() else None
+            shutil.rmtree(kept, ignore_errors=True)
+            kept.mkdir(parents=True)
+            if (self.folder / "copier.log").exists():
+                shutil.copy(self.folder / "copier.log", kept)
             (kept / "node.log").write_text(self.broker.log())
-            shutil.rmtree(kept / "data", ignore_errors=True)
-            if (self.broker.folder / "data").exists():
-                shutil.copytree(self.broker.folder / "data", kept / "data", ignore_dangling_symlinks=True)
+            shutil.copytree(self.broker.folder / "data", kept / "data")
             print(f"  kept: {kept.relative_to(TOP)}")
         self.broker.remove()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -28,6 +28,7 @@ import brokers  # noqa: E402
 import checker  # noqa: E402
 import history  # noqa: E402
 
+ASSIGNORS = ("range", "roundrobin", "cooperative-sticky")
 WORKLOADS = ("idempotent", "transactional", "subscribing")
 NEMESES = ("none", "kill", "pause", "mixed")
 BETWEEN_SECONDS = {"kill": 1.5, "pause": 3, "mixed": 2}  # two of its deeds, on average
@@ -51,6 +52,8 @@ class Plan:
     broker: str
     workers: int
     rate: float
+    assignor: str
+    keep: bool
 
 
 class Nemesis:
@@ -108,7 +111,7 @@ class Run:
         self.paths = []
         self.ended = {}  # path: when its worker was surely over
         self.begun = 0  # workers
-        self.assignor = self.chance.choice(("range", "roundrobin", "cooperative-sticky"))
+        self.assignor = plan.assignor or self.chance.choice(ASSIGNORS)
         self.base_ms = int(time.time()) * 1000
         self.broker = None
         self.until = 0
@@ -229,7 +232,9 @@ class Run:
         kept.mkdir(parents=True)
         if (self.folder / "history").exists():
             shutil.copy(self.folder / "history", kept)
-        (kept / "node.log").write_text(self.broker.log() if self.broker else "")
+        if self.broker is not None:
+            (kept / "node.log").write_text(self.broker.log())
+            shutil.copytree(self.broker.folder / "data", kept / "data")
         print(f"  kept: {kept.relative_to(TOP)}")
 
     def end(self):
@@ -249,7 +254,7 @@ def run(plan):
     except Exception:  # the next run may tell more
         traceback.print_exc(file=sys.stdout)
     finally:
-        if not fine:
+        if plan.keep or not fine:
             one.keep()
         one.end()
     return fine
@@ -265,12 +270,14 @@ def main():
     parser.add_argument("--broker", choices=("ottla", "kafka"), default="ottla")
     parser.add_argument("--workers", type=int, default=6)
     parser.add_argument("--rate", type=float, default=200, help="operations a second, of all workers (200)")
+    parser.add_argument("--assignor", choices=ASSIGNORS, help="of groups; one of them at random")
+    parser.add_argument("--keep", action="store_true", help="keep histories in which nothing is wrong, too")
     options = parser.parse_args()
     passed = failed = 0
     for seed in range(options.seed, options.seed + options.runs):
         for workload in WORKLOADS if options.workload == "all" else (options.workload,):
             fine = run(Plan(workload, options.nemesis, options.seconds, seed, options.broker, options.workers,
-                            options.rate))
+                            options.rate, options.assignor, options.keep))
             passed, failed = passed + fine, failed + (not fine)
             sys.stdout.flush()
     print(f"{passed} passed, {failed} failed")
