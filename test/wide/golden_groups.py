@@ -85,7 +85,7 @@ class Writer:
                        ("classic", "consumer", "left", "simple", "deleted", "partly", "pending")}
         self.metadata = Consumer({"bootstrap.servers": self.address, "group.id": self.groups["pending"],
                                   "log_level": 0})
-        self.open = self.late = None
+        self.open = None
 
     def run(self, name, *words):
         done = self.tools.run(name, self.address, *words)
@@ -94,6 +94,7 @@ class Writer:
 
     def records(self):
         self.run("TopicCommand", "--create", "--topic", self.topic, "--partitions", "3")
+        self.run("TopicCommand", "--create", "--topic", f"{self.letter}-late", "--partitions", "1")
         plain = producer_of(self.address)
         for number in range(3 * RECORDS):
             plain.produce(self.topic, str(number), partition=number % 3)
@@ -149,11 +150,11 @@ class Writer:
         return self
 
     def begin_late(self):
-        """One that its next broker is to abort."""
-        self.late = self.producer("late", transaction_timeout_ms=1000)
-        self.late.begin_transaction()
-        self.late.produce(f"{self.letter}-late", b"late", partition=0)
-        self.late.flush(30)
+        """One that its next broker is to abort: the producer is gone, which would begin again."""
+        late = self.producer("late", transaction_timeout_ms=1000)
+        late.begin_transaction()
+        late.produce(f"{self.letter}-late", b"late", partition=0)
+        late.flush(30)
 
 
 # ---- what the tools say ----
@@ -202,7 +203,7 @@ class Told:
 def settled(place, tools, writers):
     """What is told, once members have what is theirs and markers are written."""
     deadline = time.monotonic() + WAIT_SECONDS
-    before = None
+    before, under_way = None, []
     while True:
         offsets = offsets_of(place, tools)
         text = "\n".join(offsets)
@@ -210,10 +211,12 @@ def settled(place, tools, writers):
                     for writer in writers for group in ("classic", "consumer") for partition in range(3))
         if ready and offsets == before:
             told = Told(place, tools, writers)
-            if all(line in told.lines for line in offsets) and not any("Prepare" in line for line in told.lines):
+            under_way = [line for line in offsets if line not in told.lines]
+            under_way += [line for line in told.lines if "Prepare" in line]
+            if not under_way:
                 return told
         if time.monotonic() > deadline:
-            check("what is told settles", False, text)
+            check("what is told settles", False, "\n".join([*under_way, text]))
             return Told(place, tools, writers)
         before = offsets
         time.sleep(0.2)
