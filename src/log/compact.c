@@ -244,6 +244,7 @@ static void begin_swap(struct log_compaction *c) ON(on_shard)
         .max_timestamp = writer->max_timestamp,
         .max_timestamp_offset = writer->max_timestamp_offset,
         .first_timestamp = writer->first_timestamp,
+        .modified_ms = writer->modified_ms,
         .index = writer->index,
         .aborted = c->filter.txns.kept,
         .aborted_count = c->filter.txns.kept_count,

@@ -338,5 +338,6 @@ int compact_writer_end(struct compact_writer *writer, const struct compact_seal 
     if (error == 0)
         error = write_aborted(writer, seal);
     set_times(writer, error == 0 ? seal->modified_ms : 0);
+    writer->modified_ms = sys_file_modified_ms(writer->fd);
     return error == 0 ? sys_file_sync(writer->fd) : error;
 }

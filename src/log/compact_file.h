@@ -48,6 +48,7 @@ struct compact_writer {
     int64_t max_timestamp;
     int64_t max_timestamp_offset;
     int64_t first_timestamp;
+    int64_t modified_ms; /* what its file says, when it has ended */
     const char *fault;
 };
 

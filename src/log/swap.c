@@ -120,6 +120,7 @@ static struct log_segment *make_fresh(struct log_swap *swap)
     fresh->max_timestamp = swap->max_timestamp;
     fresh->max_timestamp_offset = swap->max_timestamp_offset;
     fresh->first_timestamp = swap->first_timestamp;
+    fresh->written_ms = MAX_OF(swap->modified_ms, (int64_t)0);
     fresh->unchecked_end = swap->size; /* a worker looks at it before it is served */
     fresh->swapping = index;
     fresh->sealing = index;

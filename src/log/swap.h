@@ -24,6 +24,7 @@ struct log_swap {
     int64_t max_timestamp;
     int64_t max_timestamp_offset;
     int64_t first_timestamp;
+    int64_t modified_ms;             /* its file, as a start would find */
     struct log_index index;          /* taken by log_swap_in */
     const struct txn_ended *aborted; /* the transaction index' entries */
     int aborted_count;

@@ -2,6 +2,7 @@
  * watermark; one after the other as Kafka does it. */
 #include "log/retention.h"
 #include "log/log_int.h"
+#include "log/test/compact_kit.h"
 #include "log/test/log_kit.h"
 #include "sim/world.h"
 #include "sys/clock.h"
@@ -23,7 +24,7 @@ struct fixture {
 };
 
 /* Each segment holds two batches of two records, the later ones with later timestamps: 0, 1, ... 11
- * seconds after `first_ms`; NO_TIMESTAMP: without. */
+ * seconds after `first_ms`; NO_TIMESTAMP: without. Each batch has a key of its own. */
 static struct fixture make(int64_t first_ms)
 {
     struct fixture f = {.world = sim_world_new(1)};
@@ -35,11 +36,13 @@ static struct fixture make(int64_t first_ms)
     config->retention_bytes = -1;
     config->retention_ms = -1;
     config->cleanup_delete = true;
+    config->max_decompressed_message_bytes = INT32_MAX;
     assert_int_equal(log_kit_open(f.kit, (struct log_kit_open){0}, NULL), ERR_NONE);
     for (int i = 0; i < SEGMENTS * 2; i++) {
         int64_t timestamp = first_ms == NO_TIMESTAMP ? NO_TIMESTAMP : first_ms + i * 1000;
+        char key[] = {(char)('a' + i), '\0'};
         struct log_kit_batch batch = {
-            .producer_id = -1, .count = 2, .value_size = 70, .timestamp = timestamp};
+            .producer_id = -1, .count = 2, .value_size = 70, .timestamp = timestamp, .key = key};
         assert_int_equal(log_kit_append(f.kit, &batch).err, ERR_NONE);
     }
     f.log = log_kit_log(f.kit);
@@ -189,6 +192,25 @@ static void without_timestamps(void **state)
     unmake(&f);
 }
 
+/* What a cleaning leaves of them is as old as they were. */
+static void cleaned_without_timestamps(void **state)
+{
+    (void)state;
+    struct fixture f = make(NO_TIMESTAMP);
+    int64_t now = sys_wall_ms();
+    set(&f, "compact,delete", -1, 60000);
+    assert_int_equal(log_kit_flush(f.kit), ERR_NONE);
+    sim_world_run_for(f.world, 20000);
+    struct compact_kit compact = {
+        .cleaned_to = -1, .wall_ms = sys_wall_ms(), .may_not_be_due = true};
+    assert_true(compact_kit_run(f.kit, &compact));
+    assert_int_equal(compact.result.end, LOG_COMPACT_DONE);
+    assert_int_equal(compact.result.figures.written_records, (SEGMENTS - 1) * 2);
+    assert_int_equal(look(&f, now + 50000).count, 0);
+    assert_int_equal(look(&f, now + 60001).count, SEGMENTS);
+    unmake(&f);
+}
+
 static void roll(struct log *log, void *context)
 {
     role_now_on_shard();
@@ -219,6 +241,7 @@ int main(void)
         cmocka_unit_test(not_beyond_the_high_watermark),
         cmocka_unit_test(below_the_start_whatever_the_policy),
         cmocka_unit_test(without_timestamps),
+        cmocka_unit_test(cleaned_without_timestamps),
         cmocka_unit_test(all_of_it_may_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

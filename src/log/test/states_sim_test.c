@@ -285,7 +285,7 @@ static void nothing_promised_is_lost(void **state)
 /* Stories that were broken once, by the log or by what is asked of it here. */
 static void what_was_broken_holds(void **state)
 {
-    static const uint64_t seeds[] = {500172};
+    static const uint64_t seeds[] = {500172, 800028};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(seeds); i++)
         (void)states_tell(seeds[i], operations, (int)COUNT_OF(operations), STEPS);
