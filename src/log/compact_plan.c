@@ -11,10 +11,10 @@ static int64_t sum(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &result) ? INT64_MAX : result;
 }
 
-/* The largest timestamp, or when the segment was made where its records have none. */
+/* The largest timestamp, or when the last was written where records have none. */
 static int64_t largest_timestamp(const struct log_segment *segment)
 {
-    return segment->max_timestamp >= 0 ? segment->max_timestamp : segment->created_ms;
+    return segment->max_timestamp >= 0 ? segment->max_timestamp : segment->written_ms;
 }
 
 /* The first dirty segment with a record younger than min.compaction.lag.ms. */

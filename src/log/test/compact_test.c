@@ -219,6 +219,27 @@ static void a_lag_and_what_is_not_stable_bound_it(void **state)
     log_kit_free(kit);
 }
 
+/* Where records have no timestamps it counts from when the last of them was written. */
+static void a_lag_without_timestamps(void **state)
+{
+    (void)state;
+    struct log_kit *kit = kit_of(1000);
+    struct log *log = log_kit_log(kit);
+    append(kit, 100);
+    log->config.min_compaction_lag_ms = 50;
+    log->segments[1]->max_timestamp = BATCH_NO_TIMESTAMP;
+    log->segments[1]->written_ms = NOW + 950;
+    struct log_cleanable range;
+    struct log_cleanable_query query = {
+        .cleaned_to = -1, .stable_offset = 100, .wall_ms = NOW + 999};
+    log_cleanable(log, &query, &range);
+    assert_int_equal(range.end_offset, log->segments[1]->base_offset);
+    query.wall_ms = NOW + 1000;
+    log_cleanable(log, &query, &range);
+    assert_int_equal(range.end_offset, log_active(log)->base_offset);
+    log_kit_free(kit);
+}
+
 static void a_full_map_ends_the_round_there(void **state)
 {
     (void)state;
@@ -332,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_log_without_appends_since_its_start_is_compacted),
         cmocka_unit_test(what_is_not_due_is_left),
         cmocka_unit_test(a_lag_and_what_is_not_stable_bound_it),
+        cmocka_unit_test(a_lag_without_timestamps),
         cmocka_unit_test(a_full_map_ends_the_round_there),
         cmocka_unit_test(tombstones_go_in_the_round_after_their_time),
         cmocka_unit_test(a_producer_that_lives_is_known_after),
