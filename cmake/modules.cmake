@@ -53,7 +53,7 @@ set(libs_wire PkgConfig::isal PkgConfig::zlib PkgConfig::lz4 snappy PkgConfig::z
     PkgConfig::jansson)
 set(libs_log PkgConfig::jansson)
 set(libs_raft PkgConfig::jansson)
-set(libs_coord PkgConfig::pcre2 PkgConfig::xxhash)
+set(libs_group PkgConfig::pcre2 PkgConfig::xxhash)
 # cmd loads librdkafka when produce or consume run, and not before: no other start waits for it.
 set(libs_server PkgConfig::libevent)
 
@@ -114,11 +114,18 @@ endif()
 
 # ---- unit tests: a process each ----
 enable_testing()
+# Whose kits a module's tests use beside their own.
+set(kits_group coord)
+set(kits_txn coord)
 if(OTTLA_TESTS)
   foreach(module ${layers} ${sim})
     file(GLOB all CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${module}/test/*.c)
     set(support ${all})
     list(FILTER support EXCLUDE REGEX "_(test|fuzz)\\.c$")
+    foreach(lender ${kits_${module}})
+      file(GLOB lent CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${lender}/test/*_kit.c)
+      list(APPEND support ${lent})
+    endforeach()
     list(FILTER all INCLUDE REGEX "_test\\.c$")
     foreach(file ${all})
       get_filename_component(stem ${file} NAME_WE)

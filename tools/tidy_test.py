@@ -193,7 +193,7 @@ class Words(unittest.TestCase):
 class Layers(unittest.TestCase):
     LAYERS = {"tbl": 0, "base": 1, "sys": 2, "shard": 3, "log": 4, "api": 5}
     KNOWN = {"base/a.h", "sys/file.h", "sim/world.h", "log/log.h", "log/log_int.h", "api/api.h",
-             "log/test/kit.h", "shard/shard.h"}
+             "log/test/kit.h", "log/test/log_kit.h", "shard/shard.h"}
 
     def check(self, path, include):
         found = rules.check_layers(source(f'#include "{include}"\n', path), self.LAYERS, self.KNOWN)
@@ -202,6 +202,7 @@ class Layers(unittest.TestCase):
     def test_right(self):
         for path, include in (("src/log/a.c", "base/a.h"), ("src/log/a.c", "log/log_int.h"),
                               ("src/log/test/a_test.c", "log/test/kit.h"),
+                              ("src/api/test/a_test.c", "log/test/log_kit.h"),
                               ("src/sim/a.c", "sys/file.h"), ("src/sim/a.c", "sim/world.h"),
                               ("src/sim/test/a_test.c", "shard/shard.h"),
                               ("src/log/test/a_sim_test.c", "sim/world.h"),
@@ -214,6 +215,7 @@ class Layers(unittest.TestCase):
                               ("src/log/a.c", "sim/world.h"), ("src/log/test/a_test.c", "sim/world.h"),
                               ("src/api/a.c", "log/log_int.h"), ("src/api/test/a_test.c",
                                                                  "log/test/kit.h"),
+                              ("src/api/a.c", "log/test/log_kit.h"),
                               ("src/sim/a.c", "log/log.h"), ("src/log/a.c", "log.h"),
                               ("src/other/a.c", "base/a.h"), ("src/log/a.c", "log/a.c")):
             self.assertEqual(len(self.check(path, include)), 1, (path, include))

@@ -2,7 +2,7 @@
  * the transaction. On the request's shard. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/txns.h"
+#include "txn/txns.h"
 #include "wire/msg/add_offsets_to_txn_request.h"
 #include "wire/msg/add_offsets_to_txn_response.h"
 

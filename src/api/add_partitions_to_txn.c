@@ -3,8 +3,8 @@
  * there, none of its transaction is added. On the request's shard. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/txns.h"
 #include "meta/image.h"
+#include "txn/txns.h"
 #include "wire/msg/add_partitions_to_txn_request.h"
 #include "wire/msg/add_partitions_to_txn_response.h"
 

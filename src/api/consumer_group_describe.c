@@ -5,7 +5,7 @@
 #include "api/handlers.h"
 #include "config/node.h"
 #include "config/value.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "meta/image.h"
 #include "wire/msg/consumer_group_describe_request.h"
 #include "wire/msg/consumer_group_describe_response.h"

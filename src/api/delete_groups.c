@@ -2,7 +2,7 @@
  * named twice is answered once. On the request's shard. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "wire/msg/delete_groups_request.h"
 #include "wire/msg/delete_groups_response.h"
 

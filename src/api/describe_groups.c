@@ -2,7 +2,7 @@
 #include "api/cluster.h"
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "wire/msg/describe_groups_request.h"
 #include "wire/msg/describe_groups_response.h"
 

@@ -2,7 +2,7 @@
  * request's shard. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/txns.h"
+#include "txn/txns.h"
 #include "wire/msg/describe_transactions_request.h"
 #include "wire/msg/describe_transactions_response.h"
 

@@ -3,7 +3,7 @@
  * shard. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/txns.h"
+#include "txn/txns.h"
 #include "wire/msg/end_txn_request.h"
 #include "wire/msg/end_txn_response.h"
 

@@ -2,7 +2,7 @@
  * sessions begin when it is done. On the request's shard. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "wire/msg/heartbeat_request.h"
 #include "wire/msg/heartbeat_response.h"
 

@@ -4,7 +4,7 @@
 #include "api/handlers.h"
 #include "api/producer_ids.h"
 #include "config/node.h"
-#include "coord/txns.h"
+#include "txn/txns.h"
 #include "wire/msg/init_producer_id_request.h"
 #include "wire/msg/init_producer_id_response.h"
 

@@ -3,7 +3,7 @@
 #include "api/coordination.h"
 #include "api/handlers.h"
 #include "config/node.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "wire/msg/join_group_request.h"
 #include "wire/msg/join_group_response.h"
 

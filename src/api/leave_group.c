@@ -2,7 +2,7 @@
  * the request's shard. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "wire/msg/leave_group_request.h"
 #include "wire/msg/leave_group_response.h"
 

@@ -3,7 +3,7 @@
  * does. On the request's shard; groups are visited on theirs. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "wire/msg/list_groups_request.h"
 #include "wire/msg/list_groups_response.h"
 

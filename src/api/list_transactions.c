@@ -3,8 +3,8 @@
 #include "api/coordination.h"
 #include "api/handlers.h"
 #include "base/pattern.h"
-#include "coord/txns.h"
 #include "tbl/txn_states.h"
+#include "txn/txns.h"
 #include "wire/msg/list_transactions_request.h"
 #include "wire/msg/list_transactions_response.h"
 

@@ -3,7 +3,7 @@
 #include "api/coordination.h"
 #include "api/handlers.h"
 #include "api/offset_request.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 
 #define VERSION_TOPIC_IDS 10
 

@@ -3,7 +3,7 @@
 #include "api/coordination.h"
 #include "api/handlers.h"
 #include "api/offset_request.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "wire/msg/offset_delete_request.h"
 #include "wire/msg/offset_delete_response.h"
 

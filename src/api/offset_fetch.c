@@ -3,7 +3,7 @@
  * shard. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "meta/image.h"
 #include "wire/msg/offset_fetch_request.h"
 #include "wire/msg/offset_fetch_response.h"

@@ -2,7 +2,7 @@
  * request's shard. */
 #include "api/coordination.h"
 #include "api/handlers.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "wire/msg/sync_group_request.h"
 #include "wire/msg/sync_group_response.h"
 

@@ -3,9 +3,9 @@
 #include "api/txn_guard.h"
 
 #include "base/always.h"
-#include "coord/txns.h"
 #include "config/node.h"
 #include "meta/image.h"
+#include "txn/txns.h"
 #include "wire/msg/add_partitions_to_txn_request.h"
 #include "wire/msg/add_partitions_to_txn_response.h"
 

@@ -6,7 +6,7 @@
 #include "api/handlers.h"
 #include "api/offset_request.h"
 #include "api/txn_guard.h"
-#include "coord/groups.h"
+#include "group/groups.h"
 #include "meta/image.h"
 #include "wire/msg/txn_offset_commit_request.h"
 #include "wire/msg/txn_offset_commit_response.h"

@@ -158,7 +158,4 @@ void coord_load_free(struct coord_partition *) ON(on_shard);
 /* partition.c: the loading has ended. fault: NULL, or why it failed. */
 void coord_loaded(struct coord_partition *, const char *fault) ON(on_shard);
 
-extern const struct coord_machine_type *const coord_types[COORD_KIND_COUNT];
-extern const char *const coord_families[COORD_KIND_COUNT];
-
 #endif

@@ -75,7 +75,7 @@ static void take_record(struct coord_load *load, const struct batch_header *head
                         const struct record *record, struct coord_item ***tail)
 {
     struct coord_raw raw = {
-        .family = coord_families[partition_of(load)->kind],
+        .family = partition_of(load)->machine->type->family,
         .key = arena_copy(&load->arena, record->key),
         .value = arena_copy(&load->arena, record->value),
     };

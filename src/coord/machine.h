@@ -12,7 +12,7 @@ struct coord_machine {
 };
 
 struct coord_machine_type {
-    const char *topic;
+    const char *family; /* of its records in spec/: "consumer_offsets" */
     /* Of its batches: Kafka gives those of groups the sequence 0, those of transactions none. */
     int32_t base_sequence;
     /* Empty, as before any record. NULL: memory is out. */

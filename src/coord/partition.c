@@ -7,9 +7,7 @@
 #include "base/always.h"
 #include "base/bytes.h"
 #include "config/node.h"
-#include "coord/groups.h"
 #include "coord/record.h"
-#include "coord/txns.h"
 #include "log/guard.h"
 #include "meta/effective.h"
 #include "replica/set.h"
@@ -18,15 +16,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-
-const struct coord_machine_type *const coord_types[COORD_KIND_COUNT] = {
-    [COORD_GROUPS] = &coord_groups_type,
-    [COORD_TXNS] = &coord_txns_type,
-};
-const char *const coord_families[COORD_KIND_COUNT] = {
-    [COORD_GROUPS] = "consumer_offsets",
-    [COORD_TXNS] = "transaction_state",
-};
 
 /* ---- states ---- */
 
@@ -265,7 +254,7 @@ static void begin(struct coord_partition *partition)
     role_now_on_shard();
     shard_timers_init(&partition->world.timers, shard_now_ms(partition->set->shard));
     partition->world.image = partition->set->image;
-    partition->machine = coord_types[partition->kind]->make(&partition->world);
+    partition->machine = partition->set->types[partition->kind]->make(&partition->world);
     ALWAYS(partition->machine != NULL, "memory for a coordinator is out");
     coord_load_start(partition);
 }
@@ -300,7 +289,7 @@ void coord_give_up(struct coord_partition *partition)
         enum err err = client_error(partition->failed);
         journal(JOURNAL_WARN, "coordinator_reload",
                 "topic=%s partition=%" PRId32 " error=%s hint=\"what it knew is read again\"",
-                coord_types[partition->kind]->topic, partition->partition,
+                coord_topic_name(partition->kind), partition->partition,
                 err_name(partition->failed));
         coord_become(partition, COORD_LOADING);
         partition->load.started_ns = sys_mono_ns();
@@ -321,7 +310,7 @@ void coord_give_up(struct coord_partition *partition)
 void coord_loaded(struct coord_partition *partition, const char *fault)
 {
     struct coord_load *load = &partition->load;
-    const char *topic = coord_types[partition->kind]->topic;
+    const char *topic = coord_topic_name(partition->kind);
     if (partition->state != COORD_LOADING) {
         coord_partition_consider(partition);
         return;

@@ -10,7 +10,11 @@
 
 const char *coord_topic_name(enum coord_kind kind)
 {
-    return coord_types[kind]->topic;
+    static const char *const names[COORD_KIND_COUNT] = {
+        [COORD_GROUPS] = "__consumer_offsets",
+        [COORD_TXNS] = "__transaction_state",
+    };
+    return names[kind];
 }
 
 /* ---- the hash ---- */

@@ -29,6 +29,7 @@ struct coord_set {
     struct shard *shard;
     const struct node_config *config;
     struct replica_set *replicas;
+    const struct coord_machine_type *types[COORD_KIND_COUNT];
     const struct coord_outside *outside;
     struct codec_pool *codecs;
     const struct meta_image *image;

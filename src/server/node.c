@@ -7,6 +7,7 @@
 #include "api/fetch_session.h"
 #include "api/markers.h"
 #include "api/request.h"
+#include "group/groups.h"
 #include "meta/format.h"
 #include "server/connection.h"
 #include "sys/clock.h"
@@ -14,6 +15,7 @@
 #include "sys/entropy.h"
 #include "sys/journal.h"
 #include "sys/process.h"
+#include "txn/txns.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -121,6 +123,7 @@ static void make_coordinators(struct server_shard *local)
         .shard = local->api.shard,
         .config = local->api.config,
         .replicas = local->api.replicas,
+        .types = {[COORD_GROUPS] = &coord_groups_type, [COORD_TXNS] = &coord_txns_type},
         .outside = &local->outside,
         .codecs = local->api.codecs,
     };

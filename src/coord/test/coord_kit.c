@@ -167,11 +167,8 @@ static void begin(struct coord_kit *kit)
             kit->type->replay_end(kit->machine, &entry->end);
             continue;
         }
-        struct coord_raw raw = {.family = strcmp(kit->type->topic, "__consumer_offsets") == 0
-                                              ? "consumer_offsets"
-                                              : "transaction_state",
-                                .key = entry->key,
-                                .value = entry->value};
+        struct coord_raw raw = {
+            .family = kit->type->family, .key = entry->key, .value = entry->value};
         struct coord_record record;
         ALWAYS(coord_record_read(&raw, &arena, &record) == COORD_READ_OK, "a record is read");
         record.producer_id = entry->producer_id;
