@@ -320,6 +320,46 @@ def starts():
               done.returncode == 1 and b"initial.broker.registration.timeout.ms" in done.stderr)
 
 
+# ---- consumer groups ----
+
+def consumer_groups():
+    """The node's keys for groups of KIP-848, and the bounds of a group's own settings."""
+    with Place("group.consumer.assignors=range", "group.consumer.heartbeat.interval.ms=150",
+               "group.consumer.min.heartbeat.interval.ms=100", "group.consumer.max.heartbeat.interval.ms=300",
+               "group.consumer.session.timeout.ms=700", "group.consumer.min.session.timeout.ms=600",
+               "group.consumer.max.session.timeout.ms=900",
+               "group.consumer.min.assignment.interval.ms=10",
+               "group.consumer.max.assignment.interval.ms=2000") as place:
+        place.create("grouped")
+        place.ask("FindCoordinator", 4, {"keyType": 0, "coordinatorKeys": ["g", "h"]})
+
+        def beat(group, member, **more):
+            return place.ask("ConsumerGroupHeartbeat", 1, {
+                "groupId": group, "memberId": member, "memberEpoch": 0, "rebalanceTimeoutMs": 10000,
+                "subscribedTopicNames": ["grouped"], "topicPartitions": [], **more})
+
+        def set_to(key, value):
+            answer = place.ask("IncrementalAlterConfigs", 1, {"resources": [
+                {"resourceType": 32, "resourceName": "h", "configs": [
+                    {"name": key, "configOperation": 0, "value": str(value)}]}]})
+            return answer["responses"][0]["errorCode"]
+
+        check("group.consumer.assignors: no other is taken",
+              beat("g", "m", serverAssignor="uniform")["errorCode"] == 112)
+        answer = beat("g", "m", serverAssignor="range")
+        check(f"group.consumer.heartbeat.interval.ms: {answer['heartbeatIntervalMs']}",
+              answer["errorCode"] == 0 and answer["heartbeatIntervalMs"] == 150)
+        members = lambda: place.ask("ConsumerGroupDescribe", 1, {"groupIds": ["g"]})["groups"][0]["members"]
+        check("group.consumer.session.timeout.ms: a silent member goes",
+              len(members()) == 1 and wait_until(lambda: not members()))
+        for key, low, high in (("heartbeat.interval.ms", 100, 300), ("session.timeout.ms", 600, 900),
+                               ("assignment.interval.ms", 10, 2000)):
+            check(f"group.consumer.min.{key} and group.consumer.max.{key}",
+                  [set_to(f"consumer.{key}", value) for value in (low - 1, low, high, high + 1)]
+                  == [40, 0, 0, 40])
+        check("a group's own heartbeat interval", beat("h", "n")["heartbeatIntervalMs"] == 300)
+
+
 # ---- every key that is honoured ----
 
 def is_unseen(key):
@@ -339,7 +379,7 @@ def named():
 
 def main():
     for part in (topics, changes, internal_topics, segments, retention, codecs, checkpoints, producers,
-                 reading, starts, named):
+                 reading, starts, consumer_groups, named):
         part()
     print(f"{len(passed)} passed, {len(failed)} failed")
     return 1 if failed else 0

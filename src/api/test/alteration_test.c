@@ -145,7 +145,7 @@ static void the_older_form_is_checked_too(void **state)
         {.resource_type = 2, .resource_name = SLICE_LIT("t"), .configs = twice, .configs_count = 2},
         {.resource_type = 2, .resource_name = SLICE_LIT("u"), .configs = null, .configs_count = 1},
         {.resource_type = 8, .resource_name = SLICE_LIT("1")},
-        {.resource_type = 32, .resource_name = SLICE_LIT("g")},
+        {.resource_type = 16, .resource_name = SLICE_LIT("m")},
         {.resource_type = 2, .resource_name = SLICE_LIT("v")},
         {.resource_type = 2, .resource_name = SLICE_LIT("v")},
     };
@@ -153,7 +153,7 @@ static void the_older_form_is_checked_too(void **state)
         "Error due to duplicate config keys",
         "Null value not supported for : retention.ms",
         "Unknown resource type 8",
-        "Unknown resource type 32",
+        "Unknown resource type 16",
         "Each resource must appear at most once.",
         "Each resource must appear at most once.",
     };
