@@ -231,7 +231,7 @@ def compare(what, before, now):
 def committed(address, topic, partition):
     """The values that a reader of what is committed sees, without waiting for more."""
     reader = Consumer({"bootstrap.servers": address, "group.id": "none", "isolation.level": "read_committed",
-                       "enable.partition.eof": True, "log_level": 0})
+                       "enable.partition.eof": True, "enable.auto.commit": False, "log_level": 0})
     reader.assign([TopicPartition(topic, partition, 0)])
     found = []
     while (message := reader.poll(WAIT_SECONDS)) is not None and message.error() is None:
