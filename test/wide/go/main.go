@@ -1,5 +1,5 @@
 // A Go client, franz-go, against a node: for every codec, 100,000 records with keys, values that may be
-// null, and headers go in and come back, byte for byte. usage: go run . HOST:PORT
+// null, and headers go in and come back, byte for byte; then groups and transactions. usage: go run . HOST:PORT
 package main
 
 import (
@@ -93,20 +93,24 @@ func main() {
 		{"zstd", kgo.ZstdCompression()},
 	}
 	passed, failed := 0, 0
+	tell := func(what string, err error) {
+		if err == nil {
+			fmt.Printf("ok: %s\n", what)
+			passed++
+		} else {
+			fmt.Printf("FAILED: %s: %v\n", what, err)
+			failed++
+		}
+	}
 	for _, each := range codecs {
 		topic := "go-" + each.name
 		err := produce(address, topic, each.codec)
 		if err == nil {
 			err = consume(address, topic)
 		}
-		if err == nil {
-			fmt.Printf("ok: franz-go with %s\n", each.name)
-			passed++
-		} else {
-			fmt.Printf("FAILED: franz-go with %s: %v\n", each.name, err)
-			failed++
-		}
+		tell("franz-go with "+each.name, err)
 	}
+	groupsAndTransactions(address, tell)
 	fmt.Printf("%d passed, %d failed\n", passed, failed)
 	if failed > 0 {
 		os.Exit(1)
