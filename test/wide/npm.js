@@ -1,6 +1,6 @@
 // Node's kafkajs against a node: it acts as admin and writes the records of test/lib/records.py with every codec.
-// Its consumer knows groups only: another client reads. usage: node npm.js HOST:PORT COUNT; see read_back.py for
-// what is printed.
+// Another client reads those. Its own consumer knows groups only: two of them share what a third producer wrote, and
+// one copies in transactions. usage: node npm.js HOST:PORT COUNT; see read_back.py for what is printed.
 'use strict';
 
 const { strict: assert } = require('assert');
@@ -77,6 +77,114 @@ async function administer(kafka) {
   await admin.disconnect();
 }
 
+// ---- groups and transactions ----
+
+const SHARED = 400;
+const PARTITIONS = 4;
+
+async function until(what, holds) {
+  for (const end = Date.now() + 30_000; !(await holds());) {
+    if (Date.now() > end) {
+      throw new Error(`never came: ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function fill(kafka, admin, topic) {
+  await admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }], waitForLeaders: true });
+  const producer = kafka.producer();
+  await producer.connect();
+  await producer.send({ topic, messages: Array.from({ length: SHARED }, (_, index) => (
+    { partition: index % PARTITIONS, value: String(index) })) });
+  await producer.disconnect();
+}
+
+async function join(kafka, groupId, topic, eachBatch, more = {}) {
+  const consumer = kafka.consumer({ groupId, sessionTimeout: 6_000, heartbeatInterval: 200, maxWaitTimeInMs: 100, ...more });
+  await consumer.connect();
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  await consumer.run({ autoCommitInterval: 100, eachBatch, ...more });
+  return consumer;
+}
+
+function once(seen) {
+  assert.deepEqual([...seen.keys()].map(Number).sort((a, b) => a - b), Array.from({ length: SHARED }, (_, index) => index));
+  assert.ok([...seen.values()].every((times) => times === 1), 'some came twice');
+}
+
+async function share(kafka, admin) {
+  const seen = new Map();
+  const take = async ({ batch, resolveOffset }) => {
+    for (const message of batch.messages) {
+      seen.set(String(message.value), (seen.get(String(message.value)) ?? 0) + 1);
+      resolveOffset(message.offset);
+    }
+  };
+  const groupId = 'kafkajs-shared';
+  await admin.createTopics({ topics: [{ topic: groupId, numPartitions: PARTITIONS }], waitForLeaders: true });
+  const members = await Promise.all([1, 2].map(() => join(kafka, groupId, groupId, take)));
+  await until('two members', async () => {
+    const { groups: [told] } = await admin.describeGroups([groupId]);
+    return told.state === 'Stable' && told.members.length === 2;
+  });
+  await fill(kafka, admin, groupId);
+  await until('all', () => seen.size >= SHARED);
+  await Promise.all(members.map((each) => each.disconnect()));
+  once(seen);
+  const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: [groupId] });
+  assert.deepEqual(partitions.map((each) => each.offset), Array(PARTITIONS).fill(String(SHARED / PARTITIONS)));
+  assert.ok((await admin.listGroups()).groups.some((each) => each.groupId === groupId));
+  await admin.setOffsets({ groupId, topic: groupId, partitions: [{ partition: 0, offset: '3' }] });
+  const [{ partitions: set }] = await admin.fetchOffsets({ groupId, topics: [groupId] });
+  assert.equal(set.find((each) => each.partition === 0).offset, '3');
+  assert.deepEqual((await admin.deleteGroups([groupId])).map((each) => each.errorCode), [0]);
+}
+
+// Each batch goes on in a transaction with its offsets; the first one is taken back, and comes again.
+async function copy(kafka, admin) {
+  await fill(kafka, admin, 'kafkajs-from');
+  await admin.createTopics({ topics: [{ topic: 'kafkajs-to' }], waitForLeaders: true });
+  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, transactionalId: 'kafkajs-copy' });
+  await producer.connect();
+  const groupId = 'kafkajs-copy';
+  let copied = 0;
+  let aborts = 1;
+  const consumer = await join(kafka, groupId, 'kafkajs-from', async ({ batch, resolveOffset }) => {
+    const transaction = await producer.transaction();
+    const next = String(Number(batch.lastOffset()) + 1);
+    await transaction.send({ topic: 'kafkajs-to', messages: batch.messages.map(({ value }) => ({ value })) });
+    await transaction.sendOffsets({ consumerGroupId: groupId, topics: [
+      { topic: batch.topic, partitions: [{ partition: batch.partition, offset: next }] }] });
+    if (aborts-- > 0) {
+      await transaction.abort();
+      consumer.seek({ topic: batch.topic, partition: batch.partition, offset: batch.firstOffset() });
+      return;
+    }
+    await transaction.commit();
+    resolveOffset(batch.lastOffset());
+    copied += batch.messages.length;
+  }, { autoCommit: false, readUncommitted: false });
+  await until('all are copied', () => copied >= SHARED);
+  await consumer.disconnect();
+  await producer.disconnect();
+  const seen = new Map();
+  const reader = await join(kafka, 'kafkajs-reader', 'kafkajs-to', async ({ batch }) => batch.messages.forEach(
+    ({ value }) => seen.set(String(value), (seen.get(String(value)) ?? 0) + 1)));
+  await until('all are read', () => seen.size >= SHARED);
+  await reader.disconnect();
+  once(seen);
+  const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: ['kafkajs-from'] });
+  assert.deepEqual(partitions.map((each) => each.offset), Array(PARTITIONS).fill(String(SHARED / PARTITIONS)));
+}
+
+async function groups(kafka, work) {
+  const admin = kafka.admin();
+  await admin.connect();
+  await work(kafka, admin);
+  await admin.disconnect();
+}
+
 async function tell(what, work) {
   try {
     await work;
@@ -93,6 +201,8 @@ async function main(address, count) {
   const kafka = new Kafka({ brokers: [address], logLevel: logLevel.NOTHING });
   registerCodecs(await new Promise((resolve) => ZstdCodec.run((made) => resolve(new made.Simple()))));
   await tell('kafkajs as admin', administer(kafka));
+  await tell('kafkajs in a group', groups(kafka, share));
+  await tell('kafkajs copies in transactions', groups(kafka, copy));
   const codecs = { none: 'None', gzip: 'GZIP', snappy: 'Snappy', lz4: 'LZ4', zstd: 'ZSTD' };
   for (const [codec, name] of Object.entries(codecs)) {
     const topic = `kafkajs-${codec}`;
