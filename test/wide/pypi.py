@@ -1,5 +1,6 @@
 """PyPI's newest clients, kafka-python, aiokafka and confluent-kafka: each writes 100,000 records with every
-codec, and each reads what each wrote. Runs in the environment that pypi.sh makes.
+codec, and each reads what each wrote; then their groups and transactions. Runs in the environment that pypi.sh makes.
+usage: pypi.py [groups]
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import kafka
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from kafka_broker import broker_of_choice  # noqa: E402
 from node import KEEP_ALL, QUICK_GROUPS  # noqa: E402
+from pypi_groups import stories  # noqa: E402
 from records import (CODECS, COUNT, check_records, read_confluent,  # noqa: E402
                      record_of, stored_codecs)
 
@@ -117,13 +119,16 @@ def main():
     passed = failed = 0
     node = broker_of_choice(KEEP_ALL, *QUICK_GROUPS)
     try:
-        for writer, codec in ((writer, codec) for writer in CLIENTS for codec in CODECS):
+        works = [] if sys.argv[1:] == ["groups"] else [
+            (f"{writer} with {codec}, read by all", lambda writer=writer, codec=codec: write_and_read(node, writer, codec))
+            for writer in CLIENTS for codec in CODECS]
+        for what, work in [*works, *stories(node.address)]:
             try:
-                write_and_read(node, writer, codec)
-                print(f"ok: {writer} with {codec}, read by all", flush=True)
+                work()
+                print(f"ok: {what}", flush=True)
                 passed += 1
             except Exception:
-                print(f"FAILED: {writer} with {codec}\n{traceback.format_exc(limit=-2)}", flush=True)
+                print(f"FAILED: {what}\n{traceback.format_exc(limit=-2)}", flush=True)
                 failed += 1
         if node.stop() != 0 or failed:
             print(node.log()[-3000:])

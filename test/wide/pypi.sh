@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # PyPI's newest Python clients, in an environment of their own: see pypi.py. 77: PyPI or Debian's
-# python3-venv cannot be had.
+# python3-venv cannot be had. usage: test/wide/pypi.sh [groups]
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -19,4 +19,4 @@ if ! {
   echo "kafka-python, aiokafka and confluent-kafka cannot be had from PyPI"
   exit 77
 fi
-exec "$environment/bin/python" "$top/test/wide/pypi.py"
+exec "$environment/bin/python" "$top/test/wide/pypi.py" "$@"
