@@ -1,5 +1,6 @@
 // Go's other clients, sarama and segmentio's kafka-go, against a node: each writes the records of
-// test/lib/records.py with every codec, each reads what each wrote, and each asks about topics.
+// test/lib/records.py with every codec, each reads what each wrote, and each asks about topics; then groups and
+// transactions.
 // usage: others HOST:PORT COUNT; see read_back.py for what is printed.
 package main
 
@@ -106,6 +107,9 @@ func main() {
 			}
 		}
 	}
+	tell("sarama in a group", saramaShare(address))
+	tell("sarama's transactions with offsets", saramaCopy(address))
+	tell("kafka-go in a group", segmentioShare(address))
 	if failed > 0 {
 		os.Exit(1)
 	}
