@@ -28,6 +28,8 @@ SETTINGS = ("group.initial.rebalance.delay.ms=0", "offsets.topic.num.partitions=
 GROUPS = "consumer.group.ConsumerGroupCommand"
 TRANSACTIONS = "TransactionsCommand"
 RECORDS = 9
+# What a virtual machine compiles well pays off later than it lives here.
+SHORT_LIVED = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 WAIT_SECONDS = 60
 passed = []
 failed = []
@@ -53,7 +55,7 @@ class Place:
 
     def start(self, name):
         if name == "Kafka" or os.environ.get("OTTLA_WIDE_BROKER"):
-            self.kafka = Kafka(self.jars, self.node.data, self.node.folder, SETTINGS,
+            self.kafka = Kafka(self.jars, self.node.data, self.node.folder, SETTINGS, SHORT_LIVED,
                                ports=(self.node.port, free_port()))
         else:
             self.node.start()

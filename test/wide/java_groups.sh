@@ -13,6 +13,6 @@ classes=$top/build/java-groups
 mkdir -p "$classes"
 javac -nowarn -Xlint:-removal -XDsuppressNotes -cp "$jars/*" -d "$classes" "$top"/test/wide/java/groups/*.java
 cat >"$top/build/java_groups.sh" <<END
-exec java -Xmx256m -Dorg.slf4j.simpleLogger.defaultLogLevel=off -cp '$classes:$jars/*' Main "\$1" ${1:-}
+exec java -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=off -cp '$classes:$jars/*' Main "\$1" ${1:-}
 END
 exec /usr/bin/python3 "$top/test/wide/with_node.py" bash "$top/build/java_groups.sh"

@@ -14,7 +14,7 @@ class Tools:
     """The tools of the jars, which end with the object."""
 
     def __init__(self, jars):
-        self.process = subprocess.Popen(["java", "-Xmx384m", QUIET, "-cp", f"{jars}/*", str(SOURCE)],
+        self.process = subprocess.Popen(["java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", QUIET, "-cp", f"{jars}/*", str(SOURCE)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, stdin, name, words):
