@@ -152,6 +152,11 @@ class Run:
             process.wait()
         self.ended[path] = time.monotonic_ns()
 
+    def join_all(self, until):
+        for number, worker in list(self.workers.items()):
+            self.join(*worker, until)
+            del self.workers[number]
+
     def note_end(self, path, process):
         """librdkafka has assertions that fail and pointers that are wrong, now and then: clients that crash."""
         code, told = process.returncode, pathlib.Path(f"{path}.err").read_text(errors="replace").strip()
@@ -197,8 +202,7 @@ class Run:
         nemesis = Nemesis(self, random.Random(self.plan.seed))
         nemesis.work(self.until)
         end = time.monotonic() + END_SECONDS
-        for number in list(self.workers):
-            self.join(*self.workers.pop(number), end)
+        self.join_all(end)
         self.read_all()
         self.look_at_broker()
         if self.broker.stop() != 0:
@@ -208,10 +212,9 @@ class Run:
     def read_all(self):
         until = time.monotonic() + FINAL_SECONDS
         wanted = self.wanted()
-        readers = [self.launch(self.settings(role="reader", worker=-1, until=until, wanted=wanted))
-                   for _ in range(READERS)]
-        for path, process in readers:
-            self.join(path, process, until + END_SECONDS)
+        for number in range(self.plan.workers, self.plan.workers + READERS):
+            self.workers[number] = self.launch(self.settings(role="reader", worker=number, until=until, wanted=wanted))
+        self.join_all(until + END_SECONDS)
 
     def report(self, deeds):
         header = {"workload": self.plan.workload, "fault": self.plan.nemesis, "seed": self.plan.seed,
