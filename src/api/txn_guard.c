@@ -11,6 +11,8 @@
 
 /* The version in which brokers ask each other. */
 #define ADD_PARTITIONS_VERSION 5
+/* Looks at the logs after the coordinator's word. */
+#define LOOKS_MAX 3
 
 static void begin(struct txn_guard *) ON(on_shard);
 
@@ -140,6 +142,35 @@ static bool asks_again(struct txn_guard *guard)
     return true;
 }
 
+/* The end of the transaction before may have come to a log after its token was taken, and have made
+ * that void, while the coordinator has begun the next one since. So the logs are asked once more:
+ * where a token has changed, so is the coordinator. No earlier end is on its way any more then. */
+static bool looks_again(struct txn_guard *guard)
+{
+    role_now_on_shard();
+    bool fine = guard->kind == TXN_GUARD_ADDS && guard->looks < LOOKS_MAX;
+    for (int i = 0; i < guard->count; i++)
+        fine = fine && guard->parts[i].err == ERR_NONE;
+    if (!fine)
+        return false;
+    for (int i = 0; i < guard->count; i++)
+        guard->parts[i].shown = guard->parts[i].token;
+    guard->looks++;
+    guard->is_look = true;
+    api_gather_run(&guard->gather);
+    return true;
+}
+
+static bool has_changed(const struct txn_guard *guard)
+{
+    for (int i = 0; i < guard->count; i++) {
+        const struct txn_guard_part *part = &guard->parts[i];
+        if (part->token != GUARD_NO_TOKEN && part->token != part->shown)
+            return true;
+    }
+    return false;
+}
+
 static void on_coordinated(struct coordination *all)
 {
     role_now_on_shard();
@@ -149,7 +180,7 @@ static void on_coordinated(struct coordination *all)
         fail_asked(guard, call->err);
     else
         take_response(guard, call->response);
-    if (!asks_again(guard))
+    if (!asks_again(guard) && !looks_again(guard))
         end(guard);
 }
 
@@ -201,7 +232,9 @@ static void on_asked_logs(struct api_shard *here, struct api_gather *gather)
 {
     (void)here;
     struct txn_guard *guard = CONTAINER_OF(gather, struct txn_guard, gather);
-    if (fill_topics(guard))
+    bool is_settled = guard->is_look && !has_changed(guard);
+    guard->is_look = false;
+    if (!is_settled && fill_topics(guard))
         ask_coordinator(guard);
     else
         end(guard);

@@ -37,6 +37,7 @@ struct txn_guard_part {
      * told instead is the caller's to know */
     enum err err;
     uint64_t token; /* for the append: log_append.token, or coord_call.claim */
+    uint64_t shown; /* what the token was when the coordinator was asked */
 };
 
 /* In the request's arena. */
@@ -62,6 +63,8 @@ struct txn_guard {
     /* the call to the coordinator */
     struct add_partitions_to_txn_request_transactions *asked;
     int32_t *numbers; /* partitions of its topics */
+    int looks;        /* at the logs, after its word */
+    bool is_look;
 };
 
 /* For at most so many partitions; in-members but on_done are the caller's to set. NULL: memory is

@@ -28,7 +28,8 @@ struct coord_load {
     size_t item_at;
     const char *fault; /* NULL, or why the log cannot be read */
     int64_t fault_offset;
-    bool is_away; /* a read or job is under way */
+    bool is_away;             /* a read or job is under way */
+    struct shard_timer again; /* descriptors were short */
 };
 
 /* One thing of a log: a record, or the end of a transaction. */

@@ -18,6 +18,8 @@
 
 /* Records applied in one turn. */
 #define APPLY_MAX 1000
+/* Until a read is tried again for which no descriptor was left. */
+#define STARVED_MS 10
 
 static void read_next(struct coord_partition *) ON(on_shard);
 static void on_open(struct replica_waiter *);
@@ -244,6 +246,8 @@ static void on_read(struct log_read *read)
     load->fault_offset = load->next_offset;
     if (partition->state != COORD_LOADING)
         finish(partition, "it leads no longer");
+    else if (read->starved)
+        shard_timer_start(partition->set->shard, &load->again, STARVED_MS);
     else if (read->err != ERR_NONE)
         finish(partition, err_name(read->err));
     else
@@ -273,6 +277,17 @@ static void read_next(struct coord_partition *partition)
     };
     load->is_away = true;
     log_read_submit(load->replica->log, &load->read);
+}
+
+static void on_again(struct shard *shard, struct shard_timer *timer)
+{
+    role_now_on_shard();
+    (void)shard;
+    struct coord_partition *partition = partition_of(CONTAINER_OF(timer, struct coord_load, again));
+    if (partition->state == COORD_LOADING)
+        read_next(partition);
+    else
+        finish(partition, "it leads no longer");
 }
 
 static void begin(struct coord_partition *partition)
@@ -315,6 +330,7 @@ void coord_load_start(struct coord_partition *partition)
     *load = (struct coord_load){.started_ns = sys_mono_ns()};
     arena_init(&load->arena, SIZE_MAX / 2);
     shard_chore_init(&load->chore, apply);
+    shard_timer_init(&load->again, on_again);
     begin(partition);
 }
 

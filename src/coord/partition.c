@@ -215,6 +215,7 @@ struct coord_partition *coord_partition_new(struct coord_set *set, enum coord_ki
     list_init(&partition->queue);
     replica_waiter_init(&partition->waiter, NULL);
     shard_chore_init(&partition->load.chore, NULL);
+    shard_timer_init(&partition->load.again, NULL);
     shard_timer_init(&partition->patience, on_patience);
     partition->away_producer_id = BATCH_NO_PRODUCER_ID;
     shard_chore_init(&partition->flush, coord_on_flush);

@@ -14,7 +14,7 @@ struct codec_pool;
 struct meta_topic;
 struct replica_set;
 
-#define COORD_LOAD_WAIT_MS 100
+#define COORD_LOAD_WAIT_MS 300
 
 enum coord_kind { COORD_GROUPS, COORD_TXNS, COORD_KIND_COUNT };
 

@@ -202,6 +202,7 @@ struct log_read {
     enum err err; /* ERR_NONE, ERR_OFFSET_OUT_OF_RANGE, ERR_KAFKA_STORAGE_ERROR; or
                      ERR_CORRUPT_MESSAGE: what holds the offset is no good batch */
     struct log_range range;
+    bool starved; /* nothing was read, for descriptors are short: there may be more later */
     /* the log's own */
     struct log_check_waiter waiter;
     int attempts;

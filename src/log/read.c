@@ -289,6 +289,7 @@ static void fail(struct log_read *read, int error)
 {
     bool passes = error == -EMFILE || error == -ENFILE;
     read->range = (struct log_range){0};
+    read->starved = passes;
     read_done(read, passes ? ERR_NONE : ERR_KAFKA_STORAGE_ERROR);
 }
 
@@ -401,6 +402,7 @@ static void read_try(struct log *log, struct log_read *read)
 void log_read_submit(struct log *log, struct log_read *read)
 {
     read->log = log;
+    read->starved = false;
     read->attempts = 0;
     read->misled = 0;
     read->reached = 0;
