@@ -186,6 +186,24 @@ class Logs(unittest.TestCase):
         producer.init_transactions(20)
 
 
+    def test_few_descriptors_hide_nothing(self):
+        """50 coordinators read their logs at once, with descriptors for a few of them."""
+        node = Node(around=("prlimit", "--nofile=96"))
+        self.addCleanup(node.remove)
+        with Link(node.port) as link:
+            self.assertEqual(workload.create_topic(link, "few", 1, {}), 0)
+            find_coordinator(link, "g")
+            self.assertEqual(fetch(link, "g", "few", 0), -1)
+            for number in range(300):
+                self.assertEqual(commit(link, f"g{number}", "few", 0, number), NONE)
+        for end in (node.kill, node.stop):
+            end()
+            node.start()
+            with Link(node.port) as link:
+                self.assertEqual([fetch(link, f"g{number}", "few", 0) for number in range(300)],
+                                 list(range(300)))
+
+
 class Faults(unittest.TestCase):
     def test_kills_lose_nothing_acknowledged(self):
         node = Node("ottla.shards=2")
