@@ -153,10 +153,11 @@ class Writer:
 
     def begin_late(self):
         """One that its next broker is to abort: the producer is gone, which would begin again."""
-        late = self.producer("late", transaction_timeout_ms=1000)
+        late, delivered = self.producer("late", transaction_timeout_ms=4000), []
         late.begin_transaction()
-        late.produce(f"{self.letter}-late", b"late", partition=0)
+        late.produce(f"{self.letter}-late", b"late", partition=0, on_delivery=lambda error, _: delivered.append(error))
         late.flush(30)
+        check("one more transaction begins", delivered == [None], str(delivered))
 
 
 # ---- what the tools say ----
