@@ -32,6 +32,7 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
 """ + "".join(f"{line}\n" for line in settings))
         if not (pathlib.Path(data) / "meta.properties").exists():
             subprocess.run(["java", "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format",
